@@ -1,0 +1,19 @@
+import type { PathKey } from './path-key.js';
+
+/** How important a message is, from 0 (always) to 9: the verbosity from which it is shown. */
+export const level = { error: 0, warning: 2, notice: 3, info: 5, debug: 9 } as const;
+export type Level = keyof typeof level;
+
+/**
+ * All that an operation tells while it runs. Renderers (text, machine log, JSON, bars) turn events into output; no
+ * stage prints by itself.
+ */
+export type OperationEvent =
+  | { kind: 'message'; level: Level; text: string; code?: number | undefined; extra?: string | undefined }
+  | { kind: 'file'; change: 'new' | 'changed' | 'deleted'; key: PathKey }
+  | { kind: 'file-warning'; key: PathKey; code: number; text: string }
+  | { kind: 'volume'; number: number; sizeBytes: number }
+  | { kind: 'progress'; bytesDone: number };
+
+/** Where an operation's events go. */
+export type EventSink = (event: OperationEvent) => void;

@@ -1,0 +1,54 @@
+import type { ByteStream } from '../base/bytes.js';
+
+/** Receives sealed bytes in order. A promise asks the writer to wait. The piece may be kept. */
+export type SealOutput = (piece: Uint8Array) => void | Promise<void>;
+
+/**
+ * One file being sealed (compressed, encrypted). Heavy work runs in parallel behind it; what comes out is in order.
+ * After an error from any method only `abort` may be called.
+ */
+export interface SealWriter {
+  /** Takes plaintext (and copies it). Returns a promise when too much is in flight: wait for it before going on. */
+  write(bytes: Uint8Array): Promise<void> | undefined;
+  /** Sealed bytes handed to the output so far. */
+  readonly bytesOut: number;
+  /** Upper bound for the sealed bytes that `finish` would still add to `bytesOut`. */
+  readonly bytesPending: number;
+  /** Pushes everything written so far through to the output, so that `bytesPending` shrinks to the trailer. Costs a
+   *  little compression: for the end of a volume only. */
+  settle(): Promise<void>;
+  /** Ends the file. */
+  finish(): Promise<void>;
+  /** Gives the file up and frees what it holds; no more output. */
+  abort(): Promise<void>;
+}
+
+/** A sealed file that was opened. */
+export interface OpenedFile {
+  /** The plaintext. Nothing of it is let out before the integrity of the whole message holds, where the message has
+   *  an integrity check. */
+  bytes: ByteStream;
+  /** Long id or fingerprint of the key that made a good signature over the file; undefined if there is none. */
+  signedBy: string | undefined;
+}
+
+/**
+ * How files are sealed for the storage. `open` is the inverse of `seal` for everything duplicity and gpg may have
+ * written, whatever settings this run writes with.
+ */
+export interface Cipher {
+  /** Marks in file names: `encrypted` is `.gpg`, `compressed` is `.gz`; never both. */
+  readonly encrypted: boolean;
+  readonly compressed: boolean;
+  seal(output: SealOutput): SealWriter;
+}
+
+/** Opens sealed files from the local disk. Errors: TundraError `encryption` (status 31). */
+export interface Opener {
+  /**
+   * @param path file on the local disk
+   * @param sealing what its name says of it
+   * @param name what messages call it
+   */
+  open(path: string, sealing: { encrypted: boolean; compressed: boolean }, name: string): Promise<OpenedFile>;
+}

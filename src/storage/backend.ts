@@ -1,0 +1,51 @@
+import type { ByteStream } from '../base/bytes.js';
+
+/** One stored object, as a listing shows it. */
+export interface StoredObject {
+  name: string;
+  sizeBytes: number;
+}
+
+/** What is to be stored. It can be opened again for a retry or for a second store. */
+export interface PutSource {
+  sizeBytes: number;
+  /** Opens the bytes from the start. */
+  open(): ByteStream;
+  /** Where the same bytes lie on the local disk, if they do. Read only: the caller keeps the file. */
+  localPath?: string | undefined;
+}
+
+/** What a storage guarantees, so that callers need not guess. */
+export interface BackendPromises {
+  /** An object appears whole under its name or not at all, also when the process is killed in the middle. */
+  atomicPut: boolean;
+  /** A listing made after a put has ended shows the object. */
+  consistentList: boolean;
+}
+
+/**
+ * Flat storage of named objects. Names are ASCII-safe byte strings without `/`.
+ *
+ * Errors are TundraError with a `backend…` or `connection` code, name the object, and say by `retry` whether trying
+ * again can help. An absent object is `undefined` from `stat`, and `backend-not-found` from `get`.
+ */
+export interface StorageBackend {
+  /** Address for people, without secrets. */
+  readonly description: string;
+  /** The name by which a collection status calls this kind of storage, as the peer's: `LocalBackend`. */
+  readonly className: string;
+  readonly promises: BackendPromises;
+  /** Stores an object, replacing one of that name. */
+  put(name: string, source: PutSource): Promise<void>;
+  /** Opens an object; fails before the first piece if it is not there. */
+  get(name: string): Promise<ByteStream>;
+  /** All objects, in no particular order. */
+  list(): Promise<StoredObject[]>;
+  /** The object's size, or undefined if there is no such object. */
+  stat(name: string): Promise<StoredObject | undefined>;
+  /** Removes objects; those that are not there are no error. */
+  remove(names: readonly string[]): Promise<void>;
+  close(): Promise<void>;
+  /** Where the object lies on the local disk, for storages that are folders: it can be read in place. */
+  localPathOf?(name: string): string | undefined;
+}
