@@ -55,6 +55,8 @@ export interface ErrorDetails {
   /** What the reader should do about it, as a sentence. */
   advice?: string | undefined;
   retry?: Retry | undefined;
+  /** How long the other side asked to be left alone before the next try. */
+  retryAfterMs?: number | undefined;
   cause?: unknown;
 }
 
@@ -63,6 +65,7 @@ export class TundraError extends Error {
   readonly code: ErrorCode;
   readonly advice: string | undefined;
   readonly retry: Retry;
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -70,6 +73,7 @@ export class TundraError extends Error {
     this.code = code;
     this.advice = details.advice;
     this.retry = details.retry ?? 'never';
+    this.retryAfterMs = details.retryAfterMs;
   }
 
   /** The status the process ends with when this error ends it. */
@@ -87,4 +91,32 @@ export function errnoOf(error: unknown): string | undefined {
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** An error as plain data, to cross from one thread to another. */
+export interface PlainError {
+  code: ErrorCode | undefined;
+  message: string;
+  advice: string | undefined;
+  retry: Retry;
+  stack: string | undefined;
+}
+
+export function plainError(error: unknown): PlainError {
+  if (error instanceof TundraError) {
+    const { code, message, advice, retry, stack } = error;
+    return { code, message, advice, retry, stack };
+  }
+  const stack = error instanceof Error ? error.stack : undefined;
+  return { code: undefined, message: messageOf(error), advice: undefined, retry: 'never', stack };
+}
+
+/** The error that `plainError` took apart. One that was no TundraError comes back as a plain Error. */
+export function errorOfPlain(plain: PlainError): Error {
+  const error =
+    plain.code === undefined
+      ? new Error(plain.message)
+      : new TundraError(plain.code, plain.message, { advice: plain.advice, retry: plain.retry });
+  if (plain.stack !== undefined) error.stack = plain.stack;
+  return error;
 }

@@ -11,6 +11,7 @@ export type Level = keyof typeof level;
 export type OperationEvent =
   | { kind: 'message'; level: Level; text: string; code?: number | undefined; extra?: string | undefined }
   | { kind: 'file'; change: 'new' | 'changed' | 'deleted'; key: PathKey }
+  /** A warning about one path; `text` names it. */
   | { kind: 'file-warning'; key: PathKey; code: number; text: string }
   | { kind: 'volume'; number: number; sizeBytes: number }
   | { kind: 'progress'; bytesDone: number };

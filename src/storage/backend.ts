@@ -11,7 +11,10 @@ export interface PutSource {
   sizeBytes: number;
   /** Opens the bytes from the start. */
   open(): ByteStream;
-  /** Where the same bytes lie on the local disk, if they do. Read only: the caller keeps the file. */
+  /**
+   * Where the same bytes lie on the local disk, if they do, as Node's file functions take a path. Read only: the caller
+   * keeps the file.
+   */
   localPath?: string | undefined;
 }
 
@@ -24,10 +27,14 @@ export interface BackendPromises {
 }
 
 /**
- * Flat storage of named objects. Names are ASCII-safe byte strings without `/`.
+ * Flat storage of named objects. A name is a byte string without `/` and NUL, not empty, `.` or `..`. Names that are
+ * written are ASCII; a listing can hold others, which somebody else put there.
  *
  * Errors are TundraError with a `backend…` or `connection` code, name the object, and say by `retry` whether trying
- * again can help. An absent object is `undefined` from `stat`, and `backend-not-found` from `get`.
+ * again can help. An absent object is `undefined` from `stat`, and `backend-not-found` from `get`. An error of a
+ * source that is being stored comes out unchanged.
+ *
+ * Optional members are capabilities: a wrapper has one only if what it wraps has it.
  */
 export interface StorageBackend {
   /** Address for people, without secrets. */
@@ -37,7 +44,10 @@ export interface StorageBackend {
   readonly promises: BackendPromises;
   /** Stores an object, replacing one of that name. */
   put(name: string, source: PutSource): Promise<void>;
-  /** Opens an object; fails before the first piece if it is not there. */
+  /**
+   * Opens an object; fails before the first piece if it is not there. The stream can be read once; nothing has to be
+   * cleaned up if it is not read, and leaving it early closes it.
+   */
   get(name: string): Promise<ByteStream>;
   /** All objects, in no particular order. */
   list(): Promise<StoredObject[]>;
@@ -46,6 +56,9 @@ export interface StorageBackend {
   /** Removes objects; those that are not there are no error. */
   remove(names: readonly string[]): Promise<void>;
   close(): Promise<void>;
-  /** Where the object lies on the local disk, for storages that are folders: it can be read in place. */
+  /**
+   * Where the object lies on the local disk, for storages that are folders: it can be read in place. Undefined if it is
+   * not there.
+   */
   localPathOf?(name: string): string | undefined;
 }

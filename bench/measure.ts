@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A program call. */
+export interface Command {
+  program: string;
+  args: readonly string[];
+  /** Set on top of this process's environment. */
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+}
+
+/** What one run of a command took. */
+export interface Measurement {
+  seconds: number;
+  /** User and system time of all its processes; undefined where GNU time is missing. */
+  cpuSeconds: number | undefined;
+  /** Largest resident set of any one of its processes (threads count to their process). */
+  peakMb: number;
+}
+
+const timeProgram = '/usr/bin/time';
+let gnuTime: boolean | undefined;
+
+/**
+ * Runs a command to its end and measures it. Its standard output is left in `FOLDER/stdout`, its standard error in
+ * `FOLDER/stderr`. Throws if it ends with another status than 0, with the end of what it wrote.
+ */
+export async function measure(command: Command, folder: string): Promise<Measurement> {
+  gnuTime ??= /GNU/i.test(String(spawnSync(timeProgram, ['--version'], { encoding: 'utf8' }).output));
+  const figures = join(folder, 'time');
+  const [program, args] = gnuTime
+    ? [timeProgram, ['-q', '-o', figures, '-f', '%M %U %S', '--', command.program, ...command.args]]
+    : [command.program, command.args];
+  rmSync(figures, { force: true });
+  const [stdout, stderr] = [openSync(join(folder, 'stdout'), 'w'), openSync(join(folder, 'stderr'), 'w')];
+  try {
+    const start = process.hrtime.bigint();
+    const child = spawn(program, args, {
+      stdio: ['ignore', stdout, stderr],
+      env: { ...process.env, ...command.env },
+      cwd: command.cwd,
+    });
+    const sampler = gnuTime ? undefined : samplePeak(child);
+    const ending = await endOf(child);
+    const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+    if (ending !== '0') throw new Error(failureText(command, ending, folder));
+    if (sampler) return { seconds, cpuSeconds: undefined, peakMb: sampler() / 1024 };
+    const [peakKb, user, system] = readFileSync(figures, 'utf8').trim().split(' ').map(Number);
+    return { seconds, cpuSeconds: user! + system!, peakMb: peakKb! / 1024 };
+  } finally {
+    closeSync(stdout);
+    closeSync(stderr);
+  }
+}
+
+/** Lets earlier writes reach the disk, so that nobody pays for another's. Nothing leaves the page cache. */
+export function settleDisk(): void {
+  spawnSync('sync', { stdio: 'ignore' });
+}
+
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (status, signal) => resolve(String(status ?? signal)));
+  });
+}
+
+function failureText(command: Command, ending: string, folder: string): string {
+  const said = ['stdout', 'stderr'].map((name) =>
+    readFileSync(join(folder, name), 'utf8').slice(-1500).trim(),
+  );
+  return `${command.program} ${command.args.join(' ')} ended with ${ending}\n${said.join('\n').trim()}`;
+}
+
+/** Looks at the process and its descendants until it ends; the returned function gives the largest peak in KiB. */
+function samplePeak(child: ChildProcess): () => number {
+  let peakKb = 0;
+  const look = (pid: number) => {
+    try {
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      peakKb = Math.max(peakKb, Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0));
+      for (const task of readdirSync(`/proc/${pid}/task`)) {
+        const children = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8');
+        for (const inner of children.split(' ').filter(Boolean)) look(Number(inner));
+      }
+    } catch {
+      // It ended between two looks.
+    }
+  };
+  const timer = setInterval(() => child.pid && look(child.pid), 20);
+  child.once('exit', () => clearInterval(timer));
+  return () => peakKb;
+}

@@ -1,0 +1,108 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { errnoOf, messageOf, TundraError } from '../base/errors.js';
+import type { EventSink } from '../base/events.js';
+import { LocalArchive } from '../chain/archive.js';
+import { archiveFolder } from '../chain/archive-folder.js';
+import { acquireArchiveLock } from '../chain/lock.js';
+import type { NamePrefixes } from '../format/names.js';
+import type { EpochSeconds } from '../format/times.js';
+import type { Session } from '../operations/session.js';
+import { type CipherSettings, createCipher, createOpener, type OpenerSettings } from '../seal/ciphers.js';
+import type { BackendOptions } from '../storage/registry.js';
+import { BackendRegistry } from '../storage/registry.js';
+import { localDriver } from '../storage/local/local-backend.js';
+import { multiDriver } from '../storage/multi/open.js';
+
+/** All that a session is composed from. */
+export interface SessionSettings {
+  url: string;
+  archiveDir: string | undefined;
+  name: string | undefined;
+  tempDir: string | undefined;
+  prefixes: NamePrefixes;
+  cipher: CipherSettings;
+  opener: OpenerSettings;
+  canOpen: boolean;
+  backend: BackendOptions;
+  environment: Readonly<Record<string, string | undefined>>;
+  now(): EpochSeconds;
+  events: EventSink;
+  tellFiles: boolean;
+}
+
+/** Compression of signatures in the local archive: they hardly compress, so the fastest level is as good as any. */
+const localSignatureLevel = 1;
+
+/** The storages this build knows. */
+export function backendRegistry(): BackendRegistry {
+  return new BackendRegistry([localDriver, multiDriver]);
+}
+
+/** Opens storage, local archive and its lock, runs `action`, and closes them again whatever happens. */
+export async function withSession<T>(settings: SessionSettings, action: (session: Session) => Promise<T>): Promise<T> {
+  const { environment, events } = settings;
+  const folder = archiveFolder({
+    archiveDir: settings.archiveDir,
+    name: settings.name,
+    targetUrl: settings.url,
+    environment,
+    homeDirectory: environment.HOME ?? homedir(),
+  });
+  const registry = backendRegistry();
+  const backend = await registry.open(settings.url, {
+    env: environment,
+    registry,
+    options: settings.backend,
+    onEvent: events,
+  });
+  try {
+    const archive = await LocalArchive.open(folder);
+    const lock = await acquireArchiveLock(folder, { env: environment });
+    const tempFolder = makeTempFolder(settings.tempDir ?? environment.TMPDIR ?? tmpdir());
+    const removeTemp = () => rmSync(tempFolder, { recursive: true, force: true });
+    process.once('exit', removeTemp);
+    try {
+      await archive.removeLeftovers();
+      const opener: OpenerSettings = { ...settings.opener, tempDir: tempFolder };
+      return await action({
+        backend,
+        archive,
+        prefixes: settings.prefixes,
+        cipher: createCipher(settings.cipher),
+        manifestCipher: createCipher(
+          settings.cipher.kind === 'gzip' ? { kind: 'none' } : settings.cipher,
+        ),
+        localSignatureCipher: createCipher({ kind: 'gzip', level: localSignatureLevel }),
+        opener: createOpener(opener, (text) => events({ kind: 'message', level: 'warning', text })),
+        canOpen: settings.canOpen,
+        openerSettings: opener,
+        tempFolder,
+        now: settings.now,
+        events,
+        tellFiles: settings.tellFiles,
+      });
+    } finally {
+      process.off('exit', removeTemp);
+      await rm(tempFolder, { recursive: true, force: true });
+      await lock.release();
+    }
+  } finally {
+    await backend.close();
+  }
+}
+
+function makeTempFolder(base: string): string {
+  try {
+    mkdirSync(base, { recursive: true });
+    return mkdtempSync(join(base, 'tundra-'));
+  } catch (cause) {
+    const space = errnoOf(cause) === 'ENOSPC';
+    throw new TundraError(space ? 'no-free-space' : 'generic', `no temporary folder in ${base}: ${messageOf(cause)}`, {
+      cause,
+      advice: 'Choose another place with --tempdir or TMPDIR.',
+    });
+  }
+}

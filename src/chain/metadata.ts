@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ByteStream } from '../base/bytes.js';
+import { TundraError } from '../base/errors.js';
+import type { EventSink } from '../base/events.js';
+import type { PathKey } from '../base/path-key.js';
+import { type FileChange, type Manifest, ManifestParser } from '../format/manifest.js';
+import { type NamePrefixes, parseRemoteName, type RemoteName } from '../format/names.js';
+import type { Opener } from '../seal/cipher.js';
+import type { StorageBackend } from '../storage/backend.js';
+import type { LocalArchive } from './archive.js';
+import { temporaryPlace, writeNewFile } from './new-file.js';
+
+/** Where manifests and signatures are: on the storage, sealed, and in the local archive, plain. */
+export interface MetadataStores {
+  archive: LocalArchive;
+  backend: StorageBackend;
+  opener: Opener;
+  prefixes: NamePrefixes;
+  /** An existing folder for sealed files on their way from the storage. */
+  temporaryFolder: string;
+  events: EventSink;
+}
+
+/** What a file of the storage is called without the suffix that says how it is sealed. */
+export function unsealedName(name: string): string {
+  return name.replace(/\.(?:gpg|gz|g|z|part)$/, '');
+}
+
+/** The name in the local archive: manifests are plain there, signatures gzipped. */
+export function localNameOf(remoteName: string, kind: RemoteName['kind']): string {
+  return unsealedName(remoteName) + (kind === 'signatures' ? '.gz' : '');
+}
+
+/** Copies a manifest or a signature file from the storage to the local archive, streaming. */
+export async function fetchToArchive(stores: MetadataStores, remoteName: string): Promise<void> {
+  const { archive, backend } = stores;
+  const parsed = parseName(stores, remoteName);
+  const localName = localNameOf(remoteName, parsed.kind);
+  if (parsed.kind === 'signatures' && parsed.compressed && !parsed.encrypted) {
+    await archive.writeGzipped(localName, await backend.get(remoteName));
+  } else {
+    await openRemote(stores, remoteName, (plain) => archive.write(localName, plain));
+  }
+}
+
+/** Opens a file of the storage and hands on its plain bytes. Nothing is left on the local disk. */
+export async function openRemote<T>(
+  stores: MetadataStores,
+  remoteName: string,
+  use: (plain: ByteStream) => Promise<T>,
+): Promise<T> {
+  const { backend, opener, temporaryFolder } = stores;
+  const { encrypted, compressed } = parseName(stores, remoteName);
+  if (!encrypted && !compressed) return use(await backend.get(remoteName));
+  const openAt = async (path: string) =>
+    use((await opener.open(path, { encrypted, compressed }, remoteName)).bytes);
+  const inPlace = backend.localPathOf?.(remoteName);
+  if (inPlace !== undefined) return openAt(inPlace);
+  const spool = join(temporaryFolder, `tundra-${randomBytes(8).toString('hex')}.spool`);
+  try {
+    await writeNewFile(spool, await backend.get(remoteName), temporaryPlace);
+    return await openAt(spool);
+  } finally {
+    await rm(spool, { force: true });
+  }
+}
+
+function parseName({ prefixes }: MetadataStores, remoteName: string): RemoteName {
+  const parsed = parseRemoteName(remoteName, prefixes);
+  if (parsed === undefined) throw new TundraError('format', `${remoteName} is no name of a backup's file`);
+  return parsed;
+}
+
+/** Reads the manifest of a set from the storage. */
+export function readRemoteManifest(stores: MetadataStores, remoteName: string): Promise<Manifest> {
+  return openRemote(stores, remoteName, (plain) => readManifest(plain, remoteName));
+}
+
+/** Reads a manifest of the local archive. */
+export function readLocalManifest(archive: LocalArchive, name: string): Promise<Manifest> {
+  return readManifest(archive.read(name), archive.pathOf(name));
+}
+
+async function readManifest(plain: ByteStream, name: string): Promise<Manifest> {
+  const parser = new ManifestParser();
+  try {
+    for await (const piece of plain) parser.update(piece);
+    return parser.finish();
+  } catch (error) {
+    throw error instanceof TundraError && error.code === 'unreadable-manifests' ? named(error, name) : error;
+  }
+}
+
+function named(error: TundraError, name: string): TundraError {
+  return new TundraError(error.code, `${name}: ${error.message}`, { cause: error });
+}
+
+/** An entry of a manifest's list of files. */
+export interface ListedFile {
+  change: FileChange;
+  key: PathKey;
+}
+
+/** The regular files that a manifest lists as new, changed or deleted, streamed from its plain bytes. */
+export async function* listedFiles(plain: ByteStream): AsyncGenerator<ListedFile> {
+  let files: ListedFile[] = [];
+  const parser = new ManifestParser({ onFile: (change, key) => files.push({ change, key }) });
+  for await (const piece of plain) {
+    parser.update(piece);
+    yield* files;
+    files = [];
+  }
+  parser.finish();
+  yield* files;
+}

@@ -1,0 +1,109 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** The interpreter that the installed duplicity runs in, where its modules can be imported. */
+function peerInterpreter(): string {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const program = folders.map((folder) => join(folder, 'duplicity')).find((path) => existsSync(path));
+  const firstLine = program === undefined ? '' : readFileSync(program, 'utf8').split('\n', 1)[0]!;
+  return firstLine.startsWith('#!') ? firstLine.slice(2).trim() : 'python3';
+}
+
+/** Runs a Python program that may import duplicity's modules; what it prints. */
+export function runPeerPython(
+  program: string,
+  input: string,
+  environment: Record<string, string> = {},
+): string {
+  const [command, ...options] = peerInterpreter().split(' ');
+  const { status, stdout, stderr } = spawnSync(command!, [...options, '-c', program], {
+    input,
+    env: { ...process.env, ...environment },
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  if (status !== 0) throw new Error(`python ended with ${status}: ${stderr}`);
+  return stdout;
+}
+
+export interface PeerRun {
+  status: number;
+  stdout: string;
+  stderr: string;
+  /** What it wrote with `--log-file`. */
+  log: string;
+}
+
+/** One collection that duplicity keeps in a folder of its own: a source, a target, an archive folder. */
+export class PeerCollection {
+  readonly folder: string;
+  readonly source: string;
+  readonly target: string;
+  readonly url: string;
+  /** `--archive-dir` and `--name` together. */
+  archive: string;
+  readonly #options: string[];
+
+  /** @param options given to every run, such as `--no-encryption` */
+  constructor(folder: string, options: readonly string[]) {
+    this.folder = folder;
+    this.source = join(folder, 'source');
+    this.target = join(folder, 'target');
+    this.url = `file://${this.target}`;
+    this.archive = join(folder, 'archive', 'name');
+    this.#options = [...options];
+    mkdirSync(this.source, { recursive: true });
+    mkdirSync(this.target, { recursive: true });
+  }
+
+  /** A copy to change, with the archive folder at a path of its own. */
+  copyTo(folder: string): PeerCollection {
+    const copy = new PeerCollection(folder, this.#options);
+    cpSync(this.target, copy.target, { recursive: true });
+    cpSync(this.archive, copy.archive, { recursive: true });
+    return copy;
+  }
+
+  run(...args: string[]): PeerRun {
+    const logFile = join(this.folder, 'log');
+    rmSync(logFile, { force: true });
+    const places = ['--archive-dir', join(this.archive, '..'), '--name', 'name', '--log-file', logFile];
+    const { status, stdout, stderr } = spawnSync('duplicity', [...args, ...this.#options, ...places], {
+      cwd: this.folder,
+      env: { ...process.env, TZ: 'Europe/Berlin', PASSPHRASE: 'secret', HOME: this.folder },
+      encoding: 'utf8',
+    });
+    return {
+      status: status ?? -1,
+      stdout,
+      stderr,
+      log: existsSync(logFile) ? readFileSync(logFile, 'utf8') : '',
+    };
+  }
+
+  /** A backup at a time of our choice; it must succeed unless `--fail` is among the options. */
+  backUp(kind: 'full' | 'inc', time: number, ...options: string[]): void {
+    const run = this.run(kind, this.source, this.url, '--current-time', String(time), ...options);
+    const expected = options.includes('--fail') ? 30 : 0;
+    if (run.status !== expected) throw new Error(`duplicity ended with ${run.status}: ${run.stderr}`);
+  }
+
+  names(): string[] {
+    return readdirSync(this.target);
+  }
+
+  archiveNames(): string[] {
+    return existsSync(this.archive) ? readdirSync(this.archive) : [];
+  }
+
+  /** Removes the files of the target and of the archive whose names match. */
+  lose(pattern: RegExp, from: 'target' | 'archive' | 'both' = 'both'): void {
+    const folders = { target: [this.target], archive: [this.archive], both: [this.target, this.archive] }[
+      from
+    ];
+    for (const folder of folders) {
+      for (const name of readdirSync(folder)) if (pattern.test(name)) rmSync(join(folder, name));
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { PathKey } from '../base/path-key.js';
+import { formatSigtarName, type SigtarKind } from '../format/sigtar.js';
+import type { TarHeader } from '../format/tar/header.js';
+import { tarHeaderBytes, writeTarHeader } from '../format/tar/write.js';
+
+const bufferBytes = 256 * 1024;
+const tarBlockBytes = 512;
+
+/**
+ * Writes the plain sigtar of a set to a local file while the backup runs, synchronously, through one buffer. Entries come
+ * in path order. A signature too large to be kept in memory is written as it grows: its header goes first with the size
+ * it should get, and is mended in place if the file turned out longer or shorter.
+ */
+export class SignatureFileWriter {
+  readonly #fd: number;
+  readonly #buffer = Buffer.allocUnsafeSlow(bufferBytes);
+  #used = 0;
+  /** Position in the file of the buffer's first byte. */
+  #flushed = 0;
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'w', 0o600);
+  }
+
+  /** Adds an entry. `header.name` is set here; the data's padding too. */
+  add(kind: SigtarKind, key: PathKey, header: TarHeader, data?: Uint8Array): void {
+    header.name = formatSigtarName(kind, key, header.type === 'directory');
+    header.sizeBytes = data?.length ?? 0;
+    this.#writeHeader(header);
+    if (data !== undefined) {
+      this.#write(data);
+      this.#pad(data.length);
+    }
+  }
+
+  /**
+   * Begins a signature whose data follows piece by piece.
+   *
+   * @param expectedBytes size the signature will have if its file does not change
+   */
+  begin(key: PathKey, header: TarHeader, expectedBytes: number): GrowingSignature {
+    header.name = formatSigtarName('signature', key, false);
+    header.sizeBytes = expectedBytes;
+    const headerAt = this.#flushed + this.#used;
+    this.#writeHeader(header);
+    let written = 0;
+    return {
+      write: (data) => {
+        this.#write(data);
+        written += data.length;
+      },
+      end: (mtimeSeconds = header.mtimeSeconds) => {
+        this.#pad(written);
+        if (written === expectedBytes && mtimeSeconds === header.mtimeSeconds) return;
+        header.sizeBytes = written;
+        header.mtimeSeconds = mtimeSeconds;
+        this.#mendHeader(header, headerAt);
+      },
+    };
+  }
+
+  /** Writes the end of the archive and closes the file. */
+  finish(): void {
+    const end = this.#flushed + this.#used;
+    const record = 20 * tarBlockBytes;
+    const total = Math.ceil((end + 2 * tarBlockBytes) / record) * record;
+    this.#write(Buffer.alloc(total - end));
+    this.#flush();
+    closeSync(this.#fd);
+  }
+
+  /** Closes the file as it is. */
+  abandon(): void {
+    closeSync(this.#fd);
+  }
+
+  #writeHeader(header: TarHeader): void {
+    const size = tarHeaderBytes(header);
+    if (size > this.#buffer.length - this.#used) this.#flush();
+    this.#used += writeTarHeader(header, this.#buffer, this.#used);
+  }
+
+  #mendHeader(header: TarHeader, at: number): void {
+    this.#flush();
+    const bytes = Buffer.alloc(tarHeaderBytes(header));
+    writeTarHeader(header, bytes, 0);
+    writeAll(this.#fd, bytes, at);
+  }
+
+  #pad(size: number): void {
+    const rest = size % tarBlockBytes;
+    if (rest !== 0) this.#write(zeros.subarray(0, tarBlockBytes - rest));
+  }
+
+  #write(data: Uint8Array): void {
+    if (data.length > this.#buffer.length - this.#used) this.#flush();
+    if (data.length > this.#buffer.length) {
+      writeAll(this.#fd, data, this.#flushed);
+      this.#flushed += data.length;
+      return;
+    }
+    this.#buffer.set(data, this.#used);
+    this.#used += data.length;
+  }
+
+  #flush(): void {
+    writeAll(this.#fd, this.#buffer.subarray(0, this.#used), this.#flushed);
+    this.#flushed += this.#used;
+    this.#used = 0;
+  }
+}
+
+/** A signature that is written while its file is read. */
+export interface GrowingSignature {
+  write(data: Uint8Array): void;
+  /** Ends it; the header's time may still be replaced. */
+  end(mtimeSeconds?: number): void;
+}
+
+const zeros = new Uint8Array(tarBlockBytes);
+
+function writeAll(fd: number, bytes: Uint8Array, position: number): void {
+  let done = 0;
+  while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
+}

@@ -1,0 +1,149 @@
+import { createReadStream } from 'node:fs';
+import { createGunzip } from 'node:zlib';
+import type { Attributes } from '../base/attributes.js';
+import type { ByteStream } from '../base/bytes.js';
+import { TundraError } from '../base/errors.js';
+import { PathHeap } from '../base/path-heap.js';
+import type { PathKey } from '../base/path-key.js';
+import { parseSigtarName, type SigtarKind } from '../format/sigtar.js';
+import type { TarHeader } from '../format/tar/header.js';
+import { TarReader } from '../format/tar/read.js';
+
+/** What the signatures of a chain say of one path. */
+export interface SignatureEntry {
+  key: PathKey;
+  /** `signature`: a regular file, its signature can be read; `snapshot`: any other type; `deleted`: gone. */
+  kind: SigtarKind;
+  /** Attributes as the sigtar holds them; owner and group still by number and name. */
+  attributes: Attributes;
+}
+
+/**
+ * The newest signature of each path of a chain, in path order: a streaming merge over the signature files of its sets.
+ * Memory grows with the number of sets by a few buffers each, never with the number of paths.
+ */
+export class SignatureStore {
+  readonly #sources: SigtarSource[];
+  readonly #waiting = new PathHeap<SigtarSource>();
+  /** Sources that stand on the current path, oldest first; before the first call, all of them. */
+  #current: SigtarSource[];
+
+  /** @param files local signature files, plain or gzipped by their name, oldest set first */
+  constructor(files: readonly string[]) {
+    const readBytes = files.length > 16 ? 16 * 1024 : 128 * 1024;
+    this.#sources = files.map((file, age) => new SigtarSource(file, age, readBytes));
+    this.#current = this.#sources;
+  }
+
+  /**
+   * Goes on to the next path. Returns its newest entry, also when that says `deleted`; undefined at the end.
+   * Returns a promise only when bytes must be read first.
+   */
+  next(): SignatureEntry | undefined | Promise<SignatureEntry | undefined> {
+    const sources = this.#current;
+    for (let i = 0; i < sources.length; i++) {
+      if (!(sources[i] as SigtarSource).advance()) return this.#finishLater(sources, i);
+    }
+    return this.#settle(sources);
+  }
+
+  /** The data of the entry that `next` gave, piece by piece: the signature of a regular file. */
+  async *data(): AsyncGenerator<Uint8Array> {
+    const newest = this.#current.at(-1);
+    if (newest !== undefined) yield* newest.data();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#sources.map((source) => source.close()));
+  }
+
+  async #finishLater(sources: SigtarSource[], from: number): Promise<SignatureEntry | undefined> {
+    for (let i = from; i < sources.length; i++) {
+      const source = sources[i] as SigtarSource;
+      while (!source.advance()) await source.fill();
+    }
+    return this.#settle(sources);
+  }
+
+  /** Puts the sources that went on back in order and takes out those that stand on the lowest path. */
+  #settle(moved: SigtarSource[]): SignatureEntry | undefined {
+    const waiting = this.#waiting;
+    for (const source of moved) waiting.push(source);
+    const lowest = waiting.peek()?.key;
+    const current: SigtarSource[] = [];
+    while (lowest !== undefined && waiting.peek()?.key === lowest) {
+      current.push(waiting.pop() as SigtarSource);
+    }
+    this.#current = current;
+    return current.at(-1)?.entry;
+  }
+}
+
+/** One signature file, read entry by entry. */
+class SigtarSource {
+  readonly age: number;
+  readonly #reader: TarReader;
+  readonly #file: string;
+  entry: SignatureEntry | undefined;
+  key: PathKey | undefined;
+
+  constructor(file: string, age: number, readBytes: number) {
+    this.age = age;
+    this.#file = file;
+    this.#reader = new TarReader(openSignatureFile(file, readBytes), file);
+  }
+
+  /** Moves to the next entry if it is buffered; false asks for `fill`. At the end `entry` is undefined. */
+  advance(): boolean {
+    const header = this.#reader.poll();
+    if (header === 'more') return false;
+    this.entry = header === undefined ? undefined : entryOf(header);
+    const key = this.entry?.key;
+    if (key !== undefined && this.key !== undefined && key <= this.key) {
+      throw new TundraError('format', `${this.#file}: signatures are not in path order`);
+    }
+    this.key = key;
+    return true;
+  }
+
+  fill(): Promise<void> {
+    return this.#reader.fill();
+  }
+
+  async *data(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const piece = this.#reader.pollBody();
+      if (piece === undefined) return;
+      if (piece === 'more') await this.#reader.fill();
+      else yield piece;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close();
+  }
+}
+
+function entryOf(header: TarHeader): SignatureEntry {
+  const { kind, key } = parseSigtarName(header.name);
+  return { key, kind, attributes: header };
+}
+
+/** Streams a local signature file as plain bytes. Damage is a TundraError that says which file to remove. */
+async function* openSignatureFile(file: string, readBytes: number): ByteStream {
+  const raw = createReadStream(file, { highWaterMark: readBytes });
+  const plain = file.endsWith('.gz') ? raw.pipe(createGunzip({ chunkSize: readBytes })) : raw;
+  raw.on('error', (error) => plain.destroy(error));
+  try {
+    for await (const piece of plain) yield piece as Buffer;
+  } catch (cause) {
+    if (cause instanceof TundraError) throw cause;
+    throw new TundraError('bad-archive-dir', `${file} is damaged`, {
+      cause,
+      advice: 'Remove this file: the next run fetches it again from the storage.',
+    });
+  } finally {
+    raw.destroy();
+    plain.destroy();
+  }
+}

@@ -1,0 +1,63 @@
+import { TundraError } from '../base/errors.js';
+import { Patcher } from '../rsync/patcher.js';
+import type { VersionKind } from './merge.js';
+import { Scratch } from './scratch.js';
+
+/** One set's share in a file: the whole data, or a delta to the version before. */
+export interface FileVersion {
+  readonly entry: { kind: VersionKind } | undefined;
+  data(): AsyncIterable<Uint8Array>;
+  /** The whole data at once where it is small and at hand. */
+  bufferedData(): Uint8Array | undefined;
+}
+
+/**
+ * Puts a regular file together from its versions, oldest first, and hands the contents to `write` in order.
+ *
+ * @param makeScratchPath names a new temporary file, for versions in between that are too large for memory
+ */
+export async function writeContents(
+  versions: readonly FileVersion[],
+  makeScratchPath: () => string,
+  write: (bytes: Uint8Array) => void,
+): Promise<void> {
+  const [base, ...deltas] = versions;
+  if (base === undefined) throw new Error('a file needs at least one version');
+  if (base.entry?.kind === 'diff') {
+    throw new TundraError('format', 'the backup holds a difference to a version that is missing');
+  }
+  if (deltas.length === 0) return copyData(base, write);
+  let older = new Scratch(makeScratchPath);
+  try {
+    await copyData(base, (bytes) => older.write(bytes));
+    for (const [index, delta] of deltas.entries()) {
+      if (index === deltas.length - 1) {
+        await patch(older, delta, write);
+      } else {
+        const newer = new Scratch(makeScratchPath);
+        try {
+          await patch(older, delta, (bytes) => newer.write(bytes));
+        } catch (error) {
+          newer.discard();
+          throw error;
+        }
+        older.discard();
+        older = newer;
+      }
+    }
+  } finally {
+    older.discard();
+  }
+}
+
+async function copyData(version: FileVersion, write: (bytes: Uint8Array) => void): Promise<void> {
+  const whole = version.bufferedData();
+  if (whole !== undefined) write(whole);
+  else for await (const piece of version.data()) write(piece);
+}
+
+async function patch(base: Scratch, delta: FileVersion, write: (bytes: Uint8Array) => void): Promise<void> {
+  const patcher = new Patcher(base, write);
+  await copyData(delta, (bytes) => patcher.update(bytes));
+  patcher.finish();
+}

@@ -1,0 +1,96 @@
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import type { Attributes, EntryType } from '../base/attributes.js';
+import { diskPath, displayBytes, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
+import { prettyTime } from '../format/times.js';
+import { type OwnerIds, samePermissions, sameTime } from './compare.js';
+
+const typeWords: Record<EntryType, string> = {
+  file: 'reg',
+  directory: 'dir',
+  symlink: 'sym',
+  fifo: 'fifo',
+  'char-device': 'chr',
+  'block-device': 'blk',
+};
+
+export const newFile = (key: PathKey): string => difference(`New file ${displayKey(key)}`);
+export const missingFile = (key: PathKey): string => difference(`File ${displayKey(key)} is missing`);
+export const contentsDiffer = (key: PathKey): string =>
+  difference(`Data for file ${displayKey(key)} is different`);
+
+/** How a path on disk differs from the backup, apart from a file's data, in the peer's words; undefined if it does not. */
+export function attributesDifference(
+  key: PathKey,
+  backup: Attributes,
+  disk: Attributes,
+  owners: OwnerIds,
+): string | undefined {
+  const name = displayKey(key);
+  if (backup.type !== disk.type) {
+    return difference(`File ${name} has type ${typeWords[disk.type]}, expected ${typeWords[backup.type]}`);
+  }
+  if (backup.type === 'symlink') {
+    if (backup.linkTarget === disk.linkTarget) return undefined;
+    const [found, expected] = [disk, backup].map(({ linkTarget }) => displayBytes(linkTarget));
+    return difference(`Symlink ${name} points to ${found}, expected ${expected}`);
+  }
+  if (!samePermissions(disk, backup, owners)) {
+    const expected = permissions({
+      ...backup,
+      uid: owners.userId(backup.uname) ?? backup.uid,
+      gid: owners.groupId(backup.gname) ?? backup.gid,
+    });
+    return difference(`File ${name} has permissions ${permissions(disk)}, expected ${expected}`);
+  }
+  if (backup.type === 'char-device' || backup.type === 'block-device') {
+    if (backup.deviceMajor === disk.deviceMajor && backup.deviceMinor === disk.deviceMinor) return undefined;
+    const [found, expected] = [disk, backup].map((one) => `(${one.deviceMajor}, ${one.deviceMinor})`);
+    return difference(`Device file ${name} has numbers ${found}, expected ${expected}`);
+  }
+  if (!sameTime(backup.mtimeSeconds, disk.mtimeSeconds)) {
+    const [found, expected] = [disk, backup].map(({ mtimeSeconds }) => prettyTime(mtimeSeconds));
+    return difference(`File ${name} has mtime ${found}, expected ${expected}`);
+  }
+  return undefined;
+}
+
+function difference(text: string): string {
+  return `Difference found: ${text}`;
+}
+
+function permissions({ uid, gid, mode }: Attributes): string {
+  return `${uid}:${gid} ${mode.toString(8)}`;
+}
+
+/** Compares a file on disk with contents that come piece by piece. */
+export class FileComparison {
+  readonly #fd: number;
+  #buffer = Buffer.allocUnsafe(64 * 1024);
+  #same = true;
+
+  constructor(path: Latin1) {
+    this.#fd = openSync(diskPath(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  }
+
+  /** Compares the next bytes. */
+  write(expected: Uint8Array): void {
+    if (!this.#same) return;
+    if (this.#buffer.length < expected.length) this.#buffer = Buffer.allocUnsafe(expected.length);
+    let filled = 0;
+    while (filled < expected.length) {
+      const size = readSync(this.#fd, this.#buffer, filled, expected.length - filled, null);
+      if (size === 0) break;
+      filled += size;
+    }
+    this.#same = this.#buffer.compare(expected, 0, expected.length, 0, filled) === 0;
+  }
+
+  /** Whether all was the same and the file ends here. */
+  finish(): boolean {
+    return this.#same && readSync(this.#fd, this.#buffer, 0, 1, null) === 0;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}

@@ -1,0 +1,70 @@
+import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { TundraError } from '../base/errors.js';
+
+const memoryLimitBytes = 4 * 1024 * 1024;
+
+/** Bytes written once from the start and then read anywhere: in memory while small, else in a nameless file. */
+export class Scratch {
+  readonly #makePath: () => string;
+  #memory = Buffer.alloc(0);
+  #fd: number | undefined;
+  #readBuffer = Buffer.alloc(0);
+  sizeBytes = 0;
+
+  /** @param makePath gives the name of a new file for what does not fit in memory */
+  constructor(makePath: () => string) {
+    this.#makePath = makePath;
+  }
+
+  write(bytes: Uint8Array): void {
+    const end = this.sizeBytes + bytes.length;
+    if (this.#fd === undefined && end > memoryLimitBytes) this.#moveToFile();
+    if (this.#fd !== undefined) {
+      writeAll(this.#fd, bytes, this.sizeBytes);
+    } else {
+      if (end > this.#memory.length) this.#grow(end);
+      this.#memory.set(bytes, this.sizeBytes);
+    }
+    this.sizeBytes = end;
+  }
+
+  /** At most `length` bytes from `position`; valid until the next call. */
+  read(position: number, length: number): Uint8Array {
+    const size = Math.max(0, Math.min(length, this.sizeBytes - position));
+    if (this.#fd === undefined) return this.#memory.subarray(position, position + size);
+    if (this.#readBuffer.length < size) this.#readBuffer = Buffer.allocUnsafeSlow(size);
+    let filled = 0;
+    while (filled < size) {
+      const got = readSync(this.#fd, this.#readBuffer, filled, size - filled, position + filled);
+      if (got === 0) throw new TundraError('unexpected', 'a temporary file was cut short by another program');
+      filled += got;
+    }
+    return this.#readBuffer.subarray(0, size);
+  }
+
+  discard(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+    this.#memory = Buffer.alloc(0);
+    this.sizeBytes = 0;
+  }
+
+  #grow(atLeast: number): void {
+    const bigger = Buffer.allocUnsafeSlow(Math.min(memoryLimitBytes, Math.max(atLeast, 2 * this.#memory.length, 65536)));
+    bigger.set(this.#memory.subarray(0, this.sizeBytes));
+    this.#memory = bigger;
+  }
+
+  #moveToFile(): void {
+    const path = this.#makePath();
+    this.#fd = openSync(path, 'wx+', 0o600);
+    unlinkSync(path);
+    writeAll(this.#fd, this.#memory.subarray(0, this.sizeBytes), 0);
+    this.#memory = Buffer.alloc(0);
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array, position: number): void {
+  let done = 0;
+  while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
+}

@@ -1,0 +1,174 @@
+import { parseArgs } from 'node:util';
+import { TundraError } from '../base/errors.js';
+import { latin1OfNative } from '../base/path-key.js';
+import {
+  type CommandName,
+  type CommandSchema,
+  commandSchemas,
+  type OptionName,
+  type OptionSchema,
+  optionSchemas,
+} from '../config/options.js';
+import type { SelectionRule } from '../source/selection.js';
+
+/** A command line that was read, values checked one by one. */
+export interface CommandLine {
+  /** Undefined where none is named: the arguments then decide between backup and restore. */
+  command: CommandName | undefined;
+  arguments: string[];
+  options: OptionValues;
+  /** Includes and excludes in the order given. */
+  rules: SelectionRule[];
+}
+
+/** Values by long name. */
+export class OptionValues {
+  readonly #values = new Map<string, string | number | true | string[]>();
+
+  set(name: OptionName, value: string | number | true): void {
+    this.#values.set(name, value);
+  }
+
+  add(name: OptionName, value: string): void {
+    const list = this.#values.get(name);
+    if (Array.isArray(list)) list.push(value);
+    else this.#values.set(name, [value]);
+  }
+
+  flag(name: OptionName): boolean {
+    return this.#values.has(name);
+  }
+
+  text(name: OptionName): string | undefined {
+    const value = this.#values.get(name);
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  number(name: OptionName): number | undefined {
+    const value = this.#values.get(name);
+    return typeof value === 'number' ? value : undefined;
+  }
+
+  list(name: OptionName): string[] {
+    const value = this.#values.get(name);
+    return Array.isArray(value) ? value : [];
+  }
+}
+
+const schemas: readonly OptionSchema[] = optionSchemas;
+const schemaOf = new Map<string, OptionSchema>();
+for (const schema of schemas) for (const name of [schema.name, ...(schema.aliases ?? [])]) schemaOf.set(name, schema);
+
+const verbosityWords: Record<string, number> = { e: 0, w: 2, n: 3, i: 5, d: 9 };
+
+/** Reads a command line. Errors: `command-line`, naming the option and one that is near. */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: Object.fromEntries(
+      [...schemaOf].map(([name, schema]) => [
+        name,
+        {
+          type: schema.kind === 'flag' ? ('boolean' as const) : ('string' as const),
+          multiple: true,
+          ...(schema.name === name && schema.short !== undefined ? { short: schema.short } : {}),
+        },
+      ]),
+    ),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const line: CommandLine = { command: undefined, arguments: [], options: new OptionValues(), rules: [] };
+  for (const token of tokens) {
+    if (token.kind === 'positional') line.arguments.push(token.value);
+    else if (token.kind === 'option') readOption(line, token.name, token.rawName, token.value);
+  }
+  const command = commandNamed(line.arguments[0]);
+  if (command !== undefined) {
+    line.command = command;
+    line.arguments.shift();
+  }
+  return line;
+}
+
+/** The command of a name, an alias, or a beginning that fits only one. */
+function commandNamed(word: string | undefined): CommandName | undefined {
+  if (word === undefined || word === '') return undefined;
+  const exact = commandSchemas.find(({ name, aliases }: CommandSchema) => name === word || aliases.includes(word));
+  if (exact !== undefined) return exact.name;
+  const near = commandSchemas.filter(({ name }) => name.startsWith(word));
+  return near.length === 1 ? near[0]?.name : undefined;
+}
+
+function readOption(line: CommandLine, given: string, rawName: string, value: string | undefined): void {
+  const schema = schemaOf.get(given);
+  if (schema === undefined) throw unknownOption(rawName);
+  const name = schema.name as OptionName;
+  if (schema.kind === 'flag') {
+    if (value !== undefined) throw commandLineError(`${rawName} takes no value`);
+    line.options.set(name, true);
+    return;
+  }
+  if (value === undefined) throw commandLineError(`${rawName} needs a value (${schema.value})`);
+  switch (schema.kind) {
+    case 'selection':
+      line.rules.push({ kind: name as 'include' | 'exclude', glob: latin1OfNative(value) });
+      break;
+    case 'list':
+      line.options.add(name, value);
+      break;
+    case 'text':
+      line.options.set(name, value);
+      break;
+    case 'verbosity':
+      line.options.set(name, readVerbosity(rawName, value));
+      break;
+    default: {
+      const number = /^\d{1,15}$/.test(value) ? Number(value) : -1;
+      if (number < (schema.kind === 'positive' ? 1 : 0)) {
+        throw commandLineError(`${rawName}: "${value}" is not a whole number${schema.kind === 'positive' ? ' above 0' : ''}`);
+      }
+      line.options.set(name, number);
+    }
+  }
+}
+
+function readVerbosity(rawName: string, value: string): number {
+  if (/^[0-9]$/.test(value)) return Number(value);
+  const word = verbosityWords[value.toLowerCase().charAt(0)];
+  if (word === undefined) {
+    throw commandLineError(`${rawName}: "${value}" is neither 0 to 9 nor error, warning, notice, info or debug`);
+  }
+  return word;
+}
+
+function unknownOption(rawName: string): TundraError {
+  const bare = rawName.replace(/^-+/, '');
+  const near = [...schemaOf.keys()]
+    .map((name) => ({ name, distance: editDistance(bare, name) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  const hint =
+    near !== undefined && near.distance <= Math.max(2, bare.length / 4) ? `; did you mean --${near.name}?` : '';
+  return commandLineError(`no such option: ${rawName}${hint}`);
+}
+
+/** How many letters must be put in, taken out or replaced to make one word of the other. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
+export function commandLineError(message: string): TundraError {
+  return new TundraError('command-line', `Command line error: ${message}`, {
+    advice: 'Enter "tundra --help" for help.',
+  });
+}

@@ -1,0 +1,44 @@
+import { hostname } from 'node:os';
+import { withSession } from '../../app/session.js';
+import { latin1OfNative } from '../../base/path-key.js';
+import { parseUserTime } from '../../format/times.js';
+import { backup } from '../../operations/backup.js';
+import { canonicalRoot } from '../../source/source-path.js';
+import { statisticsText } from '../render/statistics.js';
+import { sessionSettings } from '../session-settings.js';
+import { type Command, requireUrl, takeArguments } from './index.js';
+
+const mebibyte = 1024 * 1024;
+const defaultVolumeMebibytes = 200;
+const defaultMaxBlockBytes = 2048;
+
+/** `backup`, `full` and `incremental`. */
+export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
+  return async (line, environment, terminal) => {
+    const [sourceText, url] = takeArguments(line, 'SOURCE', 'URL') as [string, string];
+    requireUrl(url);
+    const { options } = line;
+    const source = canonicalRoot(latin1OfNative(sourceText));
+    const settings = await sessionSettings(url, 'write', options, environment, terminal);
+    const fullIfOlder = options.text('full-if-older-than');
+    const report = await withSession(settings, (session) =>
+      backup(session, {
+        mode,
+        source,
+        rules: line.rules,
+        followLinks: options.flag('copy-links'),
+        volumeSizeBytes: (options.number('volsize') ?? defaultVolumeMebibytes) * mebibyte,
+        maxBlockSizeBytes: options.number('max-blocksize') ?? defaultMaxBlockBytes,
+        fullIfBefore: fullIfOlder === undefined ? undefined : parseUserTime(fullIfOlder, session.now()),
+        allowSourceMismatch: options.flag('allow-source-mismatch'),
+        hostname: hostname(),
+        listFiles: !options.flag('no-files-changed'),
+        uploads: Math.max(1, options.number('concurrency') ?? 1),
+        dryRun: options.flag('dry-run'),
+      }),
+    );
+    if (!options.flag('no-print-statistics')) terminal.out(statisticsText(report.statistics));
+    return 0;
+  };
+}
+

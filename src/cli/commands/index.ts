@@ -1,0 +1,55 @@
+import { statSync } from 'node:fs';
+import type { CommandName } from '../../config/options.js';
+import { isUrl } from '../../storage/url.js';
+import { type CommandLine, commandLineError } from '../arguments.js';
+import type { Terminal } from '../terminal.js';
+
+/** Runs a command and returns the exit status. */
+export type Command = (line: CommandLine, environment: NodeJS.ProcessEnv, terminal: Terminal) => Promise<number>;
+
+/** Loaded when it is run: a start pays for nothing that it does not use. */
+const commands: Record<CommandName, () => Promise<Command>> = {
+  backup: async () => (await import('./backup.js')).backupCommand('auto'),
+  full: async () => (await import('./backup.js')).backupCommand('full'),
+  incremental: async () => (await import('./backup.js')).backupCommand('incremental'),
+  restore: async () => (await import('./restore.js')).restoreCommand,
+  verify: async () => (await import('./verify.js')).verifyCommand,
+  'collection-status': async () => (await import('./status.js')).statusCommand,
+  'list-current-files': async () => (await import('./list.js')).listCommand,
+  demo: async () => (await import('./demo.js')).demoCommand,
+};
+
+/** The command that a command line asks for. Without a name, where the URL stands decides: last, it is a backup. */
+export function commandFor(line: CommandLine): Command {
+  const name = line.command ?? impliedCommand(line.arguments);
+  return async (...given) => (await commands[name]())(...given);
+}
+
+function impliedCommand(given: readonly string[]): CommandName {
+  const [first, second] = given;
+  if (first === undefined) throw commandLineError('Too few arguments');
+  if (second === undefined) throw commandLineError(`"${first}" is no command`);
+  if (given.length > 2) throw commandLineError('Too many arguments');
+  if (isUrl(second)) return 'backup';
+  if (isUrl(first)) return 'restore';
+  const hint = statSync(second, { throwIfNoEntry: false })?.isDirectory() ? `; for a folder, write file://${second}` : '';
+  throw commandLineError(`one of the two arguments must be a URL, such as file:///usr/local${hint}`);
+}
+
+/** The command's arguments, which must be exactly as many as it takes. */
+export function takeArguments(line: CommandLine, ...names: string[]): string[] {
+  const { length } = line.arguments;
+  if (length < names.length) throw commandLineError(`Too few arguments: expected ${names.join(' and ')}`);
+  if (length > names.length) {
+    throw commandLineError(`Too many arguments: "${line.arguments[names.length]}" is one more than ${names.join(' and ')}`);
+  }
+  return line.arguments;
+}
+
+/** A URL argument. */
+export function requireUrl(text: string): string {
+  if (!isUrl(text)) {
+    throw commandLineError(`"${text}" is not a URL, such as file:///usr/local`);
+  }
+  return text;
+}

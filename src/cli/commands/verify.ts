@@ -1,0 +1,37 @@
+import { lstatSync } from 'node:fs';
+import { withSession } from '../../app/session.js';
+import { TundraError } from '../../base/errors.js';
+import { diskPath, latin1OfNative } from '../../base/path-key.js';
+import { verify } from '../../operations/restore.js';
+import { canonicalRoot } from '../../source/source-path.js';
+import { sessionSettings } from '../session-settings.js';
+import { type Command, requireUrl, takeArguments } from './index.js';
+import { pathOption, timeOption } from './restore.js';
+
+export const verifyCommand: Command = async (line, environment, terminal) => {
+  const [url, rootText] = takeArguments(line, 'URL', 'TARGET') as [string, string];
+  requireUrl(url);
+  const { options } = line;
+  const root = canonicalRoot(latin1OfNative(rootText));
+  if (lstatSync(diskPath(root), { throwIfNoEntry: false }) === undefined) {
+    throw new TundraError('verify-directory-missing', `Verify directory ${rootText} does not exist`);
+  }
+  const settings = await sessionSettings(url, 'read', options, environment, terminal);
+  const { entries, failures } = await withSession(settings, (session) =>
+    verify(session, {
+      root,
+      rules: line.rules,
+      followLinks: options.flag('copy-links'),
+      path: pathOption(options),
+      time: timeOption(options, session.now()),
+      requiredSigner: options.text('sign-key') ?? options.text('encrypt-sign-key'),
+      ignoreErrors: options.flag('ignore-errors'),
+      compareData: options.flag('compare-data'),
+      dryRun: false,
+    }),
+  );
+  const files = `${entries} ${entries === 1 ? 'file' : 'files'} compared`;
+  const differences = `${failures} ${failures === 1 ? 'difference' : 'differences'} found`;
+  terminal.event({ kind: 'message', level: 'notice', text: `Verify complete: ${files}, ${differences}.` });
+  return failures === 0 ? 0 : 1;
+};

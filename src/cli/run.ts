@@ -1,0 +1,42 @@
+import { messageOf, TundraError } from '../base/errors.js';
+import { parseCommandLine } from './arguments.js';
+import { commandFor } from './commands/index.js';
+import { helpText } from './help.js';
+import { createTerminal } from './terminal.js';
+import { versionLine } from './version.js';
+
+const defaultVerbosity = 3;
+
+/** Runs a command line and returns the exit status. Every error ends here. */
+export async function run(argv: string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  const terminal = createTerminal(defaultVerbosity);
+  try {
+    const line = parseCommandLine(argv);
+    terminal.verbosity = line.options.number('verbosity') ?? defaultVerbosity;
+    if (line.options.flag('version')) {
+      terminal.out(versionLine());
+      return 0;
+    }
+    if (line.options.flag('help')) {
+      terminal.out(helpText());
+      return 0;
+    }
+    return await commandFor(line)(line, environment, terminal);
+  } catch (error) {
+    return report(error, terminal.err);
+  } finally {
+    terminal.flush();
+  }
+}
+
+function report(error: unknown, err: (line: string) => void): number {
+  if (error instanceof TundraError) {
+    err(error.message);
+    if (error.advice !== undefined) err(error.advice);
+    return error.exitStatus;
+  }
+  err(`Unexpected failure: ${messageOf(error)}`);
+  if (error instanceof Error && error.stack !== undefined) err(error.stack);
+  err('This is a defect of tundra. Nothing that was stored before is lost. Please report it with the lines above.');
+  return 30;
+}

@@ -1,0 +1,104 @@
+import type { SessionSettings } from '../app/session.js';
+import { TundraError } from '../base/errors.js';
+import { Secret } from '../base/secret.js';
+import type { CipherSettings } from '../seal/ciphers.js';
+import { defaultBackendOptions } from '../storage/registry.js';
+import type { OptionValues } from './arguments.js';
+import { askSymmetricPassphrase } from './passphrase.js';
+import type { Terminal } from './terminal.js';
+
+/** What a command does with the backup, which decides the passphrases it needs. */
+export type Purpose = 'write' | 'read' | 'metadata';
+
+/** Everything a session is made from, out of options and environment. */
+export async function sessionSettings(
+  url: string,
+  purpose: Purpose,
+  options: OptionValues,
+  environment: NodeJS.ProcessEnv,
+  terminal: Terminal,
+): Promise<SessionSettings> {
+  const seconds = (name: 'backend-retry-delay' | 'timeout', ms: number) => {
+    const value = options.number(name);
+    return value === undefined ? ms : value * 1000;
+  };
+  const fixedTime = options.number('current-time');
+  const encryption = await encryptionSettings(purpose, options, environment);
+  return {
+    url,
+    archiveDir: options.text('archive-dir'),
+    name: options.text('name'),
+    tempDir: options.text('tempdir'),
+    prefixes: {
+      all: options.text('file-prefix') ?? '',
+      manifest: options.text('file-prefix-manifest') ?? '',
+      signature: options.text('file-prefix-signature') ?? '',
+      archive: options.text('file-prefix-archive') ?? '',
+    },
+    ...encryption,
+    backend: {
+      numRetries: options.number('num-retries') ?? defaultBackendOptions.numRetries,
+      retryDelayMs: seconds('backend-retry-delay', defaultBackendOptions.retryDelayMs),
+      timeoutMs: seconds('timeout', defaultBackendOptions.timeoutMs),
+    },
+    environment,
+    now: () => fixedTime ?? Math.floor(Date.now() / 1000),
+    events: (event) => terminal.event(event),
+    tellFiles: terminal.verbosity >= 5,
+  };
+}
+
+type Encryption = Pick<SessionSettings, 'cipher' | 'opener' | 'canOpen'>;
+
+/** How this run seals and opens files, as the options and the environment say. */
+async function encryptionSettings(
+  purpose: Purpose,
+  options: OptionValues,
+  environment: NodeJS.ProcessEnv,
+): Promise<Encryption> {
+  const secret = (name: string) => (environment[name] === undefined ? undefined : new Secret(environment[name]));
+  const both = options.text('encrypt-sign-key');
+  const encryptKeys = [...options.list('encrypt-key'), ...(both === undefined ? [] : [both])];
+  const hiddenEncryptKeys = options.list('hidden-encrypt-key');
+  const signKey = both ?? options.text('sign-key');
+  const useAgent = options.flag('use-agent');
+  const hasKeys = encryptKeys.length + hiddenEncryptKeys.length > 0;
+  const isEncrypted = !options.flag('no-encryption');
+  let passphrase = secret('PASSPHRASE');
+  if (isEncrypted && !hasKeys && !useAgent && passphrase === undefined && purpose !== 'metadata') {
+    passphrase = await askSymmetricPassphrase(purpose === 'write');
+  }
+  const signPassphrase = secret('SIGN_PASSPHRASE') ?? passphrase;
+  if (purpose === 'write' && isEncrypted && !hasKeys) requireUsablePassphrase(passphrase, useAgent);
+  if (signKey !== undefined && !hasKeys && signPassphrase?.reveal() !== passphrase?.reveal()) {
+    throw new TundraError(
+      'user-error',
+      'When using symmetric encryption, the signing passphrase must equal the encryption passphrase.',
+    );
+  }
+  const gpg = {
+    program: options.text('gpg-binary') ?? 'gpg',
+    userOptions: options.text('gpg-options') ?? '',
+    useAgent,
+    secretKeyring: options.text('encrypt-secret-keyring'),
+  };
+  const cipher: CipherSettings = !isEncrypted
+    ? options.flag('no-compression')
+      ? { kind: 'none' }
+      : { kind: 'gzip' }
+    : hasKeys || signKey !== undefined || useAgent
+      ? { kind: 'keys', gpg, encryptKeys, hiddenEncryptKeys, signKey, passphrase, signPassphrase }
+      : { kind: 'passphrase', passphrase: passphrase as Secret };
+  return {
+    cipher,
+    opener: { gpg, passphrase },
+    canOpen: !isEncrypted || passphrase !== undefined || useAgent,
+  };
+}
+
+function requireUsablePassphrase(passphrase: Secret | undefined, useAgent: boolean): void {
+  if (useAgent || (passphrase !== undefined && passphrase.reveal() !== '')) return;
+  throw new TundraError('encryption', 'Cannot use empty passphrase with symmetric encryption!', {
+    advice: 'Set PASSPHRASE to a passphrase, or use --no-encryption or --encrypt-key.',
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * Every option of the command line as data: parsing, help and checks come from this table alone. Names and meanings are
+ * duplicity's, of 0.8 and of 3.x.
+ */
+
+/** How an option's value is read. */
+export type OptionKind =
+  /** Given or not. */
+  | 'flag'
+  | 'text'
+  /** Text that may be given several times. */
+  | 'list'
+  /** Whole number, 0 or more. */
+  | 'count'
+  /** Whole number, 1 or more. */
+  | 'positive'
+  /** A verbosity: 0 to 9 or a word. */
+  | 'verbosity'
+  /** An include or exclude: its place among the others counts. */
+  | 'selection';
+
+export interface OptionSchema {
+  /** Long name, without the dashes. */
+  name: string;
+  /** One letter. */
+  short?: string;
+  /** Other long names for the same. */
+  aliases?: readonly string[];
+  kind: OptionKind;
+  /** What the value is called in the help. */
+  value?: string;
+  help: string;
+}
+
+export const optionSchemas = [
+  { name: 'include', kind: 'selection', value: 'GLOB', help: 'back up what matches (first match wins)' },
+  { name: 'exclude', kind: 'selection', value: 'GLOB', help: 'leave out what matches (first match wins)' },
+
+  { name: 'volsize', kind: 'positive', value: 'MB', help: 'largest size of a volume (200)' },
+  { name: 'full-if-older-than', kind: 'text', value: 'TIME', help: 'full backup if the last one is older' },
+  { name: 'allow-source-mismatch', kind: 'flag', help: 'accept another host or source folder than before' },
+  { name: 'dry-run', kind: 'flag', help: 'tell what would be done, change nothing' },
+  { name: 'copy-links', short: 'L', kind: 'flag', help: 'back up what symbolic links lead to' },
+  { name: 'max-blocksize', kind: 'positive', value: 'BYTES', help: 'largest block of a signature (2048)' },
+  { name: 'no-files-changed', kind: 'flag', help: 'keep no list of changed files in the manifest' },
+  { name: 'no-print-statistics', kind: 'flag', help: 'print no statistics after a backup' },
+  { name: 'asynchronous-upload', kind: 'flag', help: 'accepted: volumes are always sent while the next is made' },
+  { name: 'concurrency', kind: 'count', value: 'N', help: 'volumes to send at once (1)' },
+  { name: 'name', kind: 'text', value: 'NAME', help: "the backup's name: its folder under --archive-dir" },
+  { name: 'archive-dir', kind: 'text', value: 'FOLDER', help: 'local archive folders (~/.cache/duplicity)' },
+  { name: 'tempdir', kind: 'text', value: 'FOLDER', help: 'temporary files' },
+  { name: 'current-time', kind: 'count', value: 'SECONDS', help: 'take this for the current time (for tests)' },
+
+  {
+    name: 'path-to-restore',
+    short: 'r',
+    aliases: ['file-to-restore'],
+    kind: 'text',
+    value: 'PATH',
+    help: 'restore or verify only this path',
+  },
+  {
+    name: 'time',
+    short: 't',
+    aliases: ['restore-time'],
+    kind: 'text',
+    value: 'TIME',
+    help: 'the state at this time',
+  },
+  { name: 'force', kind: 'flag', help: 'do it even if that overwrites or deletes' },
+  { name: 'numeric-owner', kind: 'flag', help: 'restore owners by number, not by name' },
+  {
+    name: 'no-restore-ownership',
+    aliases: ['do-not-restore-ownership'],
+    kind: 'flag',
+    help: 'restored files belong to whoever restores them',
+  },
+  { name: 'compare-data', kind: 'flag', help: 'verify: compare with the files on disk' },
+  { name: 'ignore-errors', kind: 'flag', help: 'restore what can be restored of a damaged backup' },
+
+  { name: 'file-changed', kind: 'text', value: 'PATH', help: 'status: the sets in which this file changed' },
+  { name: 'show-changes-in-set', kind: 'count', value: 'N', help: 'status: files changed in the set, 0 is the last' },
+  { name: 'metadata-sync-mode', kind: 'text', value: 'full|partial', help: 'which metadata to keep here' },
+
+  { name: 'file-prefix', kind: 'text', value: 'PREFIX', help: 'begins the name of every file' },
+  { name: 'file-prefix-manifest', kind: 'text', value: 'PREFIX', help: 'begins the names of manifests' },
+  { name: 'file-prefix-signature', kind: 'text', value: 'PREFIX', help: 'begins the names of signature files' },
+  { name: 'file-prefix-archive', kind: 'text', value: 'PREFIX', help: 'begins the names of volumes' },
+
+  { name: 'no-encryption', kind: 'flag', help: 'do not encrypt' },
+  { name: 'no-compression', kind: 'flag', help: 'do not compress what is not encrypted' },
+  { name: 'encrypt-key', kind: 'list', value: 'KEY', help: 'encrypt to this public key' },
+  { name: 'hidden-encrypt-key', kind: 'list', value: 'KEY', help: 'the same, without naming the key in the files' },
+  { name: 'sign-key', kind: 'text', value: 'KEY', help: 'sign with this key; restoring, ask for its signature' },
+  { name: 'encrypt-sign-key', kind: 'text', value: 'KEY', help: 'encrypt to this key and sign with it' },
+  { name: 'encrypt-secret-keyring', kind: 'text', value: 'FILE', help: 'secret keys to decrypt with' },
+  { name: 'gpg-binary', kind: 'text', value: 'PROGRAM', help: 'the gpg program' },
+  { name: 'gpg-options', kind: 'text', value: 'OPTIONS', help: 'further options for gpg' },
+  { name: 'use-agent', kind: 'flag', help: 'let gpg-agent ask for passphrases of keys' },
+
+  { name: 'num-retries', kind: 'positive', value: 'N', help: 'how often to try a storage operation (5)' },
+  { name: 'backend-retry-delay', kind: 'count', value: 'SECONDS', help: 'time between the tries (30)' },
+  { name: 'timeout', kind: 'positive', value: 'SECONDS', help: 'how long a connection may be silent (30)' },
+
+  { name: 'verbosity', short: 'v', kind: 'verbosity', value: '0-9', help: 'how much to tell (3, notice)' },
+  { name: 'help', short: 'h', kind: 'flag', help: 'print this help' },
+  { name: 'version', short: 'V', kind: 'flag', help: 'print the version' },
+] as const satisfies readonly OptionSchema[];
+
+export type OptionName = (typeof optionSchemas)[number]['name'];
+
+/** A command, its names and its arguments. */
+export interface CommandSchema {
+  name: string;
+  aliases: readonly string[];
+  arguments: readonly ('SOURCE' | 'URL' | 'TARGET' | 'FOLDER')[];
+  help: string;
+}
+
+export const commandSchemas = [
+  {
+    name: 'backup',
+    aliases: ['bu'],
+    arguments: ['SOURCE', 'URL'],
+    help: 'back up: incremental if there is a backup to build on, else full',
+  },
+  { name: 'full', aliases: ['fb'], arguments: ['SOURCE', 'URL'], help: 'make a full backup' },
+  {
+    name: 'incremental',
+    aliases: ['incr', 'inc', 'ib'],
+    arguments: ['SOURCE', 'URL'],
+    help: 'make an incremental backup',
+  },
+  { name: 'restore', aliases: ['rb'], arguments: ['URL', 'TARGET'], help: 'restore to a folder' },
+  {
+    name: 'verify',
+    aliases: ['vb'],
+    arguments: ['URL', 'TARGET'],
+    help: 'make sure that the backup can be restored; with --compare-data, that it is what the folder holds',
+  },
+  {
+    name: 'collection-status',
+    aliases: ['st'],
+    arguments: ['URL'],
+    help: 'tell which backups there are',
+  },
+  { name: 'list-current-files', aliases: ['ls'], arguments: ['URL'], help: 'list the files in the backup' },
+  {
+    name: 'demo',
+    aliases: [],
+    arguments: ['FOLDER'],
+    help: 'show the main job in a folder: back up to a hot and a cold store, change, restore, compare',
+  },
+] as const satisfies readonly CommandSchema[];
+
+export type CommandName = (typeof commandSchemas)[number]['name'];

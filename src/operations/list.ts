@@ -1,0 +1,44 @@
+import type { Attributes } from '../base/attributes.js';
+import { TundraError } from '../base/errors.js';
+import type { PathKey } from '../base/path-key.js';
+import { signatureChainAt } from '../chain/catalog.js';
+import { SignatureStore } from '../chain/signature-store.js';
+import { type EpochSeconds, prettyTime } from '../format/times.js';
+import { type Session, synchronisedCollection, tell } from './session.js';
+
+/** A path in the backup. */
+export interface ListedEntry {
+  key: PathKey;
+  attributes: Attributes;
+}
+
+/** The paths in the backup at a time, in path order, from signatures alone. */
+export async function* listFiles(session: Session, time: EpochSeconds | undefined): AsyncGenerator<ListedEntry> {
+  const at = time ?? session.now();
+  const catalog = await synchronisedCollection(session, { mode: 'full', time: at, dryRun: false });
+  const chain = signatureChainAt(catalog, at);
+  if (chain === undefined) {
+    throw new TundraError('no-signatures', 'No signature chains found', {
+      advice: 'Check the address and the file prefixes: no finished backup was found there.',
+    });
+  }
+  if (at < chain.startTime) {
+    tell(
+      session,
+      'warning',
+      `No signature chain for the requested time. Using oldest available chain, starting at time ${prettyTime(chain.startTime)}.`,
+      11,
+    );
+  }
+  const files = chain.files.filter(({ end }, index) => index === 0 || end <= at);
+  const store = new SignatureStore(files.map(({ name }) => session.archive.pathOf(name)));
+  try {
+    for (;;) {
+      const entry = await store.next();
+      if (entry === undefined) return;
+      if (entry.kind !== 'deleted') yield entry;
+    }
+  } finally {
+    await store.close();
+  }
+}

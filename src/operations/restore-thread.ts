@@ -1,0 +1,341 @@
+/**
+ * The target side of a restore or a verification, run in a thread of its own: open, merge, apply. The main thread brings
+ * the volumes; here they are opened, unpacked and merged over all sets, and files are made with synchronous calls.
+ */
+import { join } from 'node:path';
+import { parentPort, threadId, workerData } from 'node:worker_threads';
+import { errnoOf, errorOfPlain, messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
+import type { OperationEvent } from '../base/events.js';
+import { displayKey, type Latin1, type PathKey } from '../base/path-key.js';
+import { writeContents } from '../change/contents.js';
+import {
+  attributesDifference,
+  contentsDiffer,
+  FileComparison,
+  missingFile,
+  newFile,
+} from '../change/difference.js';
+import { merge } from '../change/merge.js';
+import type { TarHeader } from '../format/tar/header.js';
+import type { Opener } from '../seal/cipher.js';
+import { createOpener, type OpenerSettings } from '../seal/ciphers.js';
+import { Owners } from '../source/owners.js';
+import { createSelection, type SelectionRule } from '../source/selection.js';
+import type { SourceEntry } from '../source/entry.js';
+import { walk } from '../source/walk.js';
+import { TreeWriter } from '../target/tree-writer.js';
+import { type NeededVolume, type OpenedVolume, type SetEntry, SetReader } from '../volume/set-reader.js';
+import { selectionRoot, walkEvent } from './source-events.js';
+
+/** A volume as the thread needs it. */
+export interface ThreadVolume extends NeededVolume {
+  encrypted: boolean;
+  compressed: boolean;
+}
+
+/** What the thread is started with. */
+export interface RestoreThreadInput {
+  /** The sets of the chain, oldest first, with the volumes that may hold what is wanted. */
+  sets: readonly (readonly ThreadVolume[])[];
+  /** Only this path and what lies below it. */
+  wanted: PathKey;
+  opener: OpenerSettings;
+  /** Key that must have signed the volumes; undefined asks for none. */
+  requiredSigner: string | undefined;
+  tempDir: string;
+  tellFiles: boolean;
+  action:
+    | { kind: 'restore'; target: Latin1; restoreOwnership: boolean; numericOwner: boolean }
+    | { kind: 'check' }
+    | { kind: 'compare'; root: Latin1; rules: readonly SelectionRule[]; followLinks: boolean };
+}
+
+export type RestoreThreadMessage =
+  | { kind: 'need'; set: number; volume: number }
+  | { kind: 'release'; set: number; volume: number }
+  | { kind: 'events'; events: OperationEvent[] }
+  | { kind: 'done'; result: RestoreThreadResult }
+  | { kind: 'failed'; error: PlainError };
+
+export interface RestoreThreadResult {
+  /** Entries restored or compared. */
+  entries: number;
+  /** Bytes of file contents. */
+  contentBytes: number;
+  /** Entries that could not be restored, or that differ. */
+  failures: number;
+}
+
+/** The answer to `need`. */
+export type VolumeAnswer =
+  | { set: number; volume: number; path: string }
+  | { set: number; volume: number; error: PlainError };
+
+/** Machine-log codes. */
+const cannotProcess = 12;
+/** Errors of the target that every further file would meet too. */
+const fatalErrnos = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EMFILE', 'ENFILE']);
+
+type Versions = SetReader[];
+
+class RestoreThread {
+  readonly #input: RestoreThreadInput;
+  readonly #send: (message: RestoreThreadMessage) => void;
+  readonly #volumes: VolumeDesk;
+  readonly #owners = new Owners();
+  readonly #result: RestoreThreadResult = { entries: 0, contentBytes: 0, failures: 0 };
+  #events: OperationEvent[] = [];
+  #scratchFiles = 0;
+
+  constructor(input: RestoreThreadInput, volumes: VolumeDesk, send: (message: RestoreThreadMessage) => void) {
+    this.#input = input;
+    this.#volumes = volumes;
+    this.#send = send;
+  }
+
+  async run(): Promise<void> {
+    const { sets, wanted, action } = this.#input;
+    const opener = createOpener(this.#input.opener, (text) =>
+      this.#tell({ kind: 'message', level: 'warning', text }),
+    );
+    const readers = sets.map(
+      (volumes, set) => new SetReader(set, volumes, wanted, (volume) => this.#openVolume(opener, set, volume)),
+    );
+    const paths = merge(readers);
+    try {
+      if (action.kind === 'restore') await this.#restore(paths, action);
+      else if (action.kind === 'check') await this.#check(paths);
+      else await this.#compare(paths, action);
+    } finally {
+      await Promise.all(readers.map((reader) => reader.close()));
+    }
+    this.#sendEvents();
+    this.#send({ kind: 'done', result: this.#result });
+  }
+
+  async #restore(
+    paths: AsyncIterable<Versions>,
+    action: { target: Latin1; restoreOwnership: boolean; numericOwner: boolean },
+  ): Promise<void> {
+    const writer = new TreeWriter(action.target, {
+      owners: action.restoreOwnership ? this.#owners : undefined,
+      numericOwner: action.numericOwner,
+      onWarning: (key, text) => this.#warn(key, text),
+    });
+    for await (const versions of paths) {
+      const { key, header } = newestEntry(versions);
+      try {
+        await this.#apply(writer, this.#relative(key), header, versions);
+        this.#result.entries++;
+        if (this.#input.tellFiles) this.#tell({ kind: 'file', change: 'new', key });
+      } catch (error) {
+        this.#failOrThrow(key, error);
+      }
+    }
+    writer.finish();
+  }
+
+  async #apply(writer: TreeWriter, key: PathKey, header: TarHeader, versions: Versions): Promise<void> {
+    if (header.type === 'directory') return writer.directory(key, header);
+    if (header.type !== 'file') return writer.special(key, header);
+    const file = writer.file(key, header);
+    try {
+      await writeContents(versions, this.#scratchPath, (bytes) => {
+        this.#result.contentBytes += bytes.length;
+        file.write(bytes);
+      });
+      file.commit();
+    } catch (error) {
+      file.abort();
+      throw error;
+    }
+  }
+
+  /** Reads everything through: that it can be opened, unpacked and put together. */
+  async #check(paths: AsyncIterable<Versions>): Promise<void> {
+    for await (const versions of paths) {
+      const { key, header } = newestEntry(versions);
+      this.#result.entries++;
+      if (header.type !== 'file') continue;
+      try {
+        await writeContents(versions, this.#scratchPath, (bytes) => {
+          this.#result.contentBytes += bytes.length;
+        });
+      } catch (error) {
+        this.#failOrThrow(key, error);
+      }
+    }
+  }
+
+  async #compare(
+    paths: AsyncIterable<Versions>,
+    action: { root: Latin1; rules: readonly SelectionRule[]; followLinks: boolean },
+  ): Promise<void> {
+    const { root, rules, followLinks } = action;
+    const current = walk(root, createSelection(rules, selectionRoot(root)), {
+      followLinks,
+      owners: this.#owners,
+      onWarning: (kind, key, text) => this.#tell(walkEvent(kind, key, text)),
+    });
+    let local = nextEntry(current);
+    for await (const versions of paths) {
+      const { key: fullKey, header } = newestEntry(versions);
+      const key = this.#relative(fullKey);
+      for (; local !== undefined && local.key < key; local = nextEntry(current)) {
+        this.#result.entries++;
+        this.#differs(newFile(local.key));
+      }
+      this.#result.entries++;
+      if (local?.key !== key) {
+        this.#differs(missingFile(key));
+        continue;
+      }
+      const difference = attributesDifference(key, header, local.attributes, this.#owners);
+      if (difference !== undefined) this.#differs(difference);
+      else if (header.type === 'file' && !(await this.#sameContents(local, versions, fullKey))) {
+        this.#differs(contentsDiffer(key));
+      }
+      local = nextEntry(current);
+    }
+    for (; local !== undefined; local = nextEntry(current)) {
+      this.#result.entries++;
+      this.#differs(newFile(local.key));
+    }
+  }
+
+  /** Whether the local file holds what the backup does. An unreadable one counts as different. */
+  async #sameContents(local: SourceEntry, versions: Versions, key: PathKey): Promise<boolean> {
+    try {
+      const comparison = new FileComparison(local.path);
+      try {
+        await writeContents(versions, this.#scratchPath, (bytes) => {
+          this.#result.contentBytes += bytes.length;
+          comparison.write(bytes);
+        });
+        return comparison.finish();
+      } finally {
+        comparison.close();
+      }
+    } catch (error) {
+      if (error instanceof TundraError && error.code !== 'format') throw error;
+      this.#warn(key, messageOf(error));
+      return false;
+    }
+  }
+
+  #differs(text: string): void {
+    this.#result.failures++;
+    this.#tell({ kind: 'message', level: 'notice', text });
+  }
+
+  async #openVolume(opener: Opener, set: number, volume: NeededVolume): Promise<OpenedVolume> {
+    const { encrypted, compressed, name } = volume as ThreadVolume;
+    const path = await this.#volumes.request(set, volume.number);
+    const opened = await opener.open(path, { encrypted, compressed }, name);
+    const { requiredSigner } = this.#input;
+    if (encrypted && requiredSigner !== undefined) requireSigner(name, requiredSigner, opened.signedBy);
+    return {
+      bytes: opened.bytes,
+      close: async () => this.#send({ kind: 'release', set, volume: volume.number }),
+    };
+  }
+
+  /** The path below the target: the wanted path itself becomes the root. */
+  #relative(key: PathKey): PathKey {
+    const { wanted } = this.#input;
+    if (wanted === '') return key;
+    return key.length === wanted.length ? '' : key.slice(wanted.length + 1);
+  }
+
+  /** One path's own trouble is told and counted; what all others would meet too ends the run. */
+  #failOrThrow(key: PathKey, error: unknown): void {
+    const errno = errnoOf(error);
+    if (errno !== undefined && fatalErrnos.has(errno)) {
+      throw new TundraError('unexpected', `${displayKey(key)}: ${messageOf(error)}`, {
+        cause: error,
+        advice: 'Make room or mend the target, then run the same command with --force.',
+      });
+    }
+    const own = errno !== undefined || (error instanceof TundraError && error.code === 'format');
+    if (!own) throw error;
+    this.#result.failures++;
+    this.#warn(key, messageOf(error));
+  }
+
+  #warn(key: PathKey, text: string): void {
+    this.#tell({ kind: 'file-warning', key, code: cannotProcess, text: `${displayKey(key)}: ${text}` });
+  }
+
+  #tell(event: OperationEvent): void {
+    this.#events.push(event);
+    if (this.#events.length >= 512) this.#sendEvents();
+  }
+
+  #sendEvents(): void {
+    if (this.#events.length === 0) return;
+    this.#send({ kind: 'events', events: this.#events });
+    this.#events = [];
+  }
+
+  readonly #scratchPath = (): string =>
+    join(this.#input.tempDir, `scratch.${process.pid}.${threadId}.${this.#scratchFiles++}`);
+}
+
+/** Asks the main thread for volumes. */
+class VolumeDesk {
+  readonly #send: (message: RestoreThreadMessage) => void;
+  readonly #waiting = new Map<string, { resolve(path: string): void; reject(error: Error): void }>();
+
+  constructor(send: (message: RestoreThreadMessage) => void) {
+    this.#send = send;
+  }
+
+  /** The local path of a volume, once it is there and its hash was found right. */
+  request(set: number, volume: number): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(`${set}.${volume}`, { resolve, reject });
+      this.#send({ kind: 'need', set, volume });
+    });
+  }
+
+  answer(answer: VolumeAnswer): void {
+    const id = `${answer.set}.${answer.volume}`;
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if ('path' in answer) waiting?.resolve(answer.path);
+    else waiting?.reject(errorOfPlain(answer.error));
+  }
+}
+
+function newestEntry(versions: Versions): SetEntry {
+  return versions.at(-1)?.entry as SetEntry;
+}
+
+function nextEntry(entries: Generator<SourceEntry>): SourceEntry | undefined {
+  const result = entries.next();
+  return result.done ? undefined : result.value;
+}
+
+/** The shorter of the two ids decides how much of them is compared, as for the peer. */
+function requireSigner(name: string, required: string, signedBy: string | undefined): void {
+  const wanted = required.replace(/^0x/i, '').toUpperCase();
+  const actual = signedBy?.toUpperCase() ?? 'None';
+  const length = Math.min(wanted.length, actual.length);
+  if (actual.slice(-length) === wanted.slice(-length)) return;
+  throw new TundraError(
+    'unsigned-volume',
+    `${name}: Volume was signed by key ${actual.slice(-length)}, not ${wanted.slice(-length)}`,
+    { advice: 'Restore without --sign-key only if you trust this volume for another reason.' },
+  );
+}
+
+const port = parentPort;
+if (port !== null) {
+  const send = (message: RestoreThreadMessage) => port.postMessage(message);
+  const volumes = new VolumeDesk(send);
+  port.on('message', (answer: VolumeAnswer) => volumes.answer(answer));
+  new RestoreThread(workerData as RestoreThreadInput, volumes, send)
+    .run()
+    .catch((error: unknown) => send({ kind: 'failed', error: plainError(error) }))
+    .finally(() => port.close());
+}

@@ -1,0 +1,17 @@
+import { statSync } from 'node:fs';
+import type { OperationEvent } from '../base/events.js';
+import { diskPath, type Latin1, type PathKey } from '../base/path-key.js';
+import type { SelectionRoot } from '../source/selection.js';
+import { type WalkWarning, walkWarnings } from '../source/walk.js';
+
+/** What a walk has to say, as an event. */
+export function walkEvent(kind: WalkWarning, key: PathKey, text: string): OperationEvent {
+  const { level, code } = walkWarnings[kind];
+  if (level === 'warning') return { kind: 'file-warning', key, code, text };
+  return { kind: 'message', level, text, code };
+}
+
+/** Where a walk begins, as the selection wants to know it. */
+export function selectionRoot(path: Latin1): SelectionRoot {
+  return { path, isDirectory: statSync(diskPath(path), { throwIfNoEntry: false })?.isDirectory() ?? false };
+}

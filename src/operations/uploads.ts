@@ -1,0 +1,66 @@
+import { createReadStream } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import { TundraError } from '../base/errors.js';
+import type { PutSource, StorageBackend } from '../storage/backend.js';
+
+/** A file on the local disk as something to store. */
+export async function fileSource(path: string): Promise<PutSource> {
+  const { size } = await stat(path);
+  return { sizeBytes: size, open: () => createReadStream(path, { highWaterMark: 256 * 1024 }), localPath: path };
+}
+
+/** Stores a local file and makes sure that the storage has all of it; then the local file goes. */
+export async function uploadFile(backend: StorageBackend, name: string, path: string): Promise<number> {
+  const source = await fileSource(path);
+  await backend.put(name, source);
+  const stored = await backend.stat(name);
+  if (stored?.sizeBytes !== source.sizeBytes) {
+    const found = stored === undefined ? 'is not there' : `has ${stored.sizeBytes} bytes`;
+    throw new TundraError(
+      'wrong-volume-size',
+      `${name} was sent with ${source.sizeBytes} bytes, but on the storage it ${found}`,
+      { advice: 'The backup is not complete. Check the storage for space and faults, then run it again.' },
+    );
+  }
+  await rm(path, { force: true });
+  return source.sizeBytes;
+}
+
+/** Runs uploads beside the making of the next volumes, a few at a time, in the order they came. */
+export class UploadQueue {
+  readonly #limit: number;
+  readonly #running = new Set<Promise<void>>();
+  #failure: { error: unknown } | undefined;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Starts an upload; resolves when another one may be added. Rejects if an earlier one failed. */
+  async add(upload: () => Promise<void>): Promise<void> {
+    this.#throwFailure();
+    const running: Promise<void> = upload()
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    while (this.#running.size >= this.#limit + 1) await Promise.race(this.#running);
+    this.#throwFailure();
+  }
+
+  /** Resolves when all have ended well. */
+  async drain(): Promise<void> {
+    await this.settle();
+    this.#throwFailure();
+  }
+
+  /** Resolves when all have ended, well or not. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+}

@@ -1,0 +1,160 @@
+import { TundraError } from '../base/errors.js';
+import { GatheredBytes } from './gathered.js';
+import type { Kernel } from './kernel.js';
+import {
+  entrySizeBytes,
+  parseSignatureHeader,
+  SIGNATURE_HEADER_BYTES,
+  type SignatureHeader,
+} from './signature-format.js';
+
+/** A signature with longer blocks is valid, but not searched for: four of them would not fit the memory. */
+const LONGEST_SEARCHED_BYTES = 16 << 20;
+/** Of a signature with more blocks or bytes than these only the beginning is searched for. */
+const MOST_BLOCKS = 2 ** 27;
+const MOST_ENTRY_BYTES = 2 ** 31;
+/** The kernel's answer when it has more to say than fits its output. */
+const OUTPUT_FULL = 1;
+
+/**
+ * Makes the delta that turns an old file, known by its signature, into a new one. Call `begin`, `addSignature` with the
+ * pieces of the signature, `update` with those of the new file, `finish`; then `begin` may follow for another file.
+ *
+ * How the file and the signature are cut into pieces does not show in the delta. Memory: about 22 bytes per block of the old
+ * file (54 MB for 5 GB in blocks of 2048), given back at `finish` if it is more than 8 MiB.
+ *
+ * A second builder that begins on the same kernel ends the first, whose calls then throw an Error.
+ */
+export class DeltaBuilder {
+  readonly #kernel: Kernel;
+  readonly #ready = new GatheredBytes();
+  readonly #headerBytes = new Uint8Array(SIGNATURE_HEADER_BYTES);
+  #header: SignatureHeader | undefined;
+  #signatureBytes = 0;
+  #searching = false;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  /** Forgets what was under way. */
+  begin(): void {
+    this.#kernel.release();
+    this.#kernel.deltaOwner = this;
+    this.#header = undefined;
+    this.#signatureBytes = 0;
+    this.#searching = false;
+  }
+
+  /** The next bytes of the old file's signature. Throws TundraError `format` if it is none. */
+  addSignature(bytes: Uint8Array): void {
+    this.#checkOwner();
+    if (this.#searching) throw new Error('addSignature after update');
+    let at = 0;
+    if (this.#header === undefined) {
+      at = Math.min(bytes.length, SIGNATURE_HEADER_BYTES - this.#signatureBytes);
+      this.#headerBytes.set(bytes.subarray(0, at), this.#signatureBytes);
+      this.#signatureBytes += at;
+      if (this.#signatureBytes < SIGNATURE_HEADER_BYTES) return;
+      this.#openDelta(parseSignatureHeader(this.#headerBytes));
+    }
+    if (at < bytes.length) this.#addEntries(bytes.subarray(at));
+  }
+
+  /**
+   * The next bytes of the new file. Returns the bytes of the delta that are ready: valid until the next call. Throws
+   * TundraError `format` if the signature is cut short.
+   */
+  update(chunk: Uint8Array): Uint8Array {
+    this.#startSearch();
+    const { calls } = this.#kernel;
+    this.#ready.clear();
+    for (let at = 0; at < chunk.length; ) {
+      const size = Math.min(calls.inputRoom(), chunk.length - at);
+      this.#kernel.memory.set(chunk.subarray(at, at + size), calls.inputAt());
+      calls.inputCame(size);
+      at += size;
+      this.#search(false);
+    }
+    return this.#ready.view();
+  }
+
+  /** Ends the new file. Returns the rest of the delta, valid until the next call; throws like `update`. */
+  finish(): Uint8Array {
+    this.#startSearch();
+    this.#ready.clear();
+    this.#search(true);
+    this.release();
+    return this.#ready.view();
+  }
+
+  /** Ends a delta that will not be finished and gives back the memory of a large one. */
+  release(): void {
+    if (this.#kernel.deltaOwner === this) this.#kernel.release();
+  }
+
+  #openDelta(header: SignatureHeader): void {
+    this.#header = header;
+    const searched = header.blockSizeBytes <= LONGEST_SEARCHED_BYTES;
+    const opened = this.#kernel.calls.openDelta(
+      searched ? header.blockSizeBytes : 1,
+      header.strongSizeBytes,
+      Number(header.rollingSum === 'rabinkarp'),
+      Number(header.strongSum === 'blake2'),
+    );
+    if (!opened) throw outOfMemory();
+  }
+
+  #addEntries(bytes: Uint8Array): void {
+    const kept = bytes.subarray(0, Math.max(0, this.#entryRoom()));
+    this.#signatureBytes += bytes.length;
+    if (kept.length === 0) return;
+    // Addresses past 2 GiB come out of the kernel as negative numbers.
+    const at = this.#kernel.calls.growEntries(kept.length) >>> 0;
+    if (at === 0) throw outOfMemory();
+    this.#kernel.memory.set(kept, at);
+  }
+
+  /** Bytes of entries that may still be searched for. */
+  #entryRoom(): number {
+    const header = this.#header!;
+    if (header.blockSizeBytes > LONGEST_SEARCHED_BYTES) return 0;
+    const entrySize = entrySizeBytes(header);
+    const most = Math.min(MOST_BLOCKS, Math.floor(MOST_ENTRY_BYTES / entrySize)) * entrySize;
+    return most - (this.#signatureBytes - SIGNATURE_HEADER_BYTES);
+  }
+
+  #startSearch(): void {
+    this.#checkOwner();
+    if (this.#searching) return;
+    const entryBytes = this.#signatureBytes - SIGNATURE_HEADER_BYTES;
+    if (this.#header === undefined || entryBytes % entrySizeBytes(this.#header) !== 0) {
+      throw new TundraError('format', 'a signature is cut short');
+    }
+    if (!this.#kernel.calls.startSearch()) throw outOfMemory();
+    this.#searching = true;
+  }
+
+  #search(final: boolean): void {
+    const { calls, deltaOutput } = this.#kernel;
+    let answer: number;
+    do {
+      answer = calls.search(Number(final));
+      const size = calls.outputSize();
+      this.#ready.append(this.#kernel.memory.subarray(deltaOutput, deltaOutput + size));
+      calls.clearOutput();
+    } while (answer === OUTPUT_FULL);
+  }
+
+  #checkOwner(): void {
+    if (this.#kernel.deltaOwner !== this)
+      throw new Error('the delta was not begun, or another took its kernel');
+  }
+}
+
+function outOfMemory(): TundraError {
+  return new TundraError('generic', 'no memory to search a file for its old blocks', {
+    advice: 'Raise --max-blocksize, or leave the file out.',
+    retry: 'later',
+  });
+}

@@ -1,0 +1,10 @@
+/** What the kernel shows to the outside. */
+import { DELTA_AREA, ensureMemory } from './memory';
+
+ensureMemory(DELTA_AREA);
+
+export { inputAt, inputCame, inputRoom, openDelta, search, startSearch } from './delta';
+export { growEntries } from './index';
+export { DELTA_OUTPUT, SIGN_INPUT, SIGN_OUTPUT } from './memory';
+export { clearOutput, outputSize } from './output';
+export { OPEN_BLOCK, absorbBlock, closeBlock, openBlock, signBlocks } from './signature';

@@ -1,0 +1,146 @@
+import type { Secret } from '../../base/secret.js';
+import type { SealOutput, SealWriter } from '../cipher.js';
+import { sealFailure } from './failures.js';
+import type { Gnupg, GnupgRun } from './program.js';
+
+/** What is written goes to gpg in pieces of this size. */
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * Most that can be on the way after it left us: the pipes to and from gpg (socket pairs of 208 KiB on Linux, other
+ * systems have less), and what gpg itself holds back to compress and to frame.
+ */
+const UNDERWAY_BYTES = 2 * 208 * 1024 + 128 * 1024;
+
+/** Session key packets, signature, integrity check. */
+const FRAME_BYTES = 16 * 1024;
+
+/** For whom gpg encrypts, and who signs. Without a key to encrypt to, the passphrase encrypts. */
+export interface SealingKeys {
+  encryptKeys: readonly string[];
+  hiddenEncryptKeys: readonly string[];
+  signKey?: string | undefined;
+  /** Opens the signing key, or encrypts, or both. */
+  passphrase?: Secret | undefined;
+}
+
+/** Has the gpg program compress, sign and encrypt one file. It is started by the first byte. */
+export class GnupgWriter implements SealWriter {
+  readonly #output: SealOutput;
+  readonly #gnupg: Gnupg;
+  readonly #keys: SealingKeys;
+  #piece = Buffer.allocUnsafe(PIECE_BYTES);
+  #filledBytes = 0;
+  /** Plaintext bytes that were handed to gpg. */
+  #sentBytes = 0;
+  #starting: Promise<GnupgRun> | undefined;
+  #run: GnupgRun | undefined;
+  /** gpg took the last piece that was sent, or is gone. */
+  #taken = Promise.resolve();
+  /** All of gpg's output reached ours, or the first error on the way. */
+  #delivered: Promise<void> | undefined;
+  #state: 'open' | 'ended' | 'aborted' = 'open';
+  bytesOut = 0;
+
+  constructor(output: SealOutput, gnupg: Gnupg, keys: SealingKeys) {
+    this.#output = output;
+    this.#gnupg = gnupg;
+    this.#keys = keys;
+  }
+
+  get bytesPending(): number {
+    if (this.#state !== 'open') return 0;
+    const waiting = this.#filledBytes + (this.#run?.stdin?.writableLength ?? 0);
+    return waiting + Math.min(this.#sentBytes, UNDERWAY_BYTES) + FRAME_BYTES;
+  }
+
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    for (let taken = 0; taken < bytes.length; ) {
+      const size = Math.min(bytes.length - taken, PIECE_BYTES - this.#filledBytes);
+      this.#piece.set(bytes.subarray(taken, taken + size), this.#filledBytes);
+      this.#filledBytes += size;
+      taken += size;
+      const waiting = this.#filledBytes === PIECE_BYTES ? this.#send() : undefined;
+      if (waiting) return waiting.then(() => this.write(bytes.subarray(taken)));
+    }
+    return undefined;
+  }
+
+  /** gpg cannot be told to let go of what it holds: that much stays in `bytesPending`. */
+  async settle(): Promise<void> {
+    if (this.#filledBytes > 0) await this.#send();
+    if (this.#run !== undefined) await this.#drain(this.#run);
+  }
+
+  async finish(): Promise<void> {
+    await (this.#filledBytes > 0 ? this.#send() : this.#start());
+    const run = this.#run!;
+    run.stdin!.end();
+    const report = await run.ended;
+    await this.#delivered;
+    if (report.exitStatus !== 0) throw sealFailure(report, this.#keys.passphrase !== undefined);
+    this.#state = 'ended';
+  }
+
+  async abort(): Promise<void> {
+    this.#state = 'aborted';
+    const run = await this.#starting?.catch(() => undefined);
+    run?.kill();
+    run?.stdout.destroy();
+    await run?.ended.catch(() => {});
+  }
+
+  /** Hands the gathered piece to gpg; returns a promise when gpg is not keeping up, or not there yet. */
+  #send(): Promise<void> | undefined {
+    const run = this.#run;
+    if (run === undefined) return this.#start().then(() => this.#send());
+    const piece = this.#piece.subarray(0, this.#filledBytes);
+    this.#piece = Buffer.allocUnsafe(PIECE_BYTES);
+    this.#filledBytes = 0;
+    this.#sentBytes += piece.length;
+    let keepsUp = false;
+    this.#taken = new Promise((resolve) => {
+      keepsUp = run.stdin!.write(piece, () => resolve());
+    });
+    return keepsUp ? undefined : this.#drain(run);
+  }
+
+  async #start(): Promise<void> {
+    this.#starting ??= this.#gnupg.run(sealCommands(this.#keys), { passphrase: this.#keys.passphrase });
+    const run = await this.#starting;
+    this.#delivered ??= this.#deliver(run);
+    this.#delivered.catch(() => {});
+    this.#run = run;
+  }
+
+  async #deliver(run: GnupgRun): Promise<void> {
+    try {
+      for await (const piece of run.stdout as AsyncIterable<Buffer>) {
+        if (this.#state === 'aborted') return;
+        this.bytesOut += piece.length;
+        await this.#output(piece);
+      }
+    } catch (error) {
+      run.kill();
+      throw error;
+    }
+  }
+
+  /** Waits until gpg took what was sent. Throws when it is gone, or our output failed. */
+  async #drain(run: GnupgRun): Promise<void> {
+    await this.#taken;
+    if (!run.stdin!.destroyed) return;
+    const report = await run.ended;
+    await this.#delivered;
+    throw sealFailure(report, this.#keys.passphrase !== undefined);
+  }
+}
+
+function sealCommands(keys: SealingKeys): string[] {
+  // Unlike `--default-key`, which falls back to another key in silence, `--local-user` means this one.
+  const commands = keys.signKey === undefined ? [] : ['--local-user', keys.signKey, '--sign'];
+  for (const key of keys.encryptKeys) commands.push('--recipient', key);
+  for (const key of keys.hiddenEncryptKeys) commands.push('--hidden-recipient', key);
+  const isToKeys = keys.encryptKeys.length + keys.hiddenEncryptKeys.length > 0;
+  return isToKeys ? [...commands, '--encrypt'] : [...commands, '--force-mdc', '--symmetric'];
+}

@@ -1,0 +1,35 @@
+import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
+import type { ByteStream } from '../base/bytes.js';
+
+const engines = { gzip: createGunzip, zlib: createInflate, raw: createInflateRaw };
+
+/**
+ * Decompresses on libuv's thread pool, one piece of the source at a time. What follows the end of the compressed data
+ * is not looked at. Errors: those of zlib (`errnoOf` begins with `Z_`) where the data is damaged or cut short.
+ */
+export async function* inflate(source: ByteStream, wrapping: keyof typeof engines): ByteStream {
+  const engine = engines[wrapping]({ chunkSize: 128 * 1024 });
+  let wake = () => {};
+  engine.once('close', () => wake());
+
+  /** Resolves when the piece was used up, or the engine wants no more: then its own callback never comes. */
+  const give = (piece: Uint8Array) =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+      engine.write(piece, () => resolve());
+    });
+  const feed = async () => {
+    for await (const piece of source) {
+      if (engine.destroyed) return;
+      await give(piece);
+    }
+    engine.end();
+  };
+  const feeding = feed().catch((error) => void engine.destroy(error));
+  try {
+    yield* engine;
+  } finally {
+    engine.destroy();
+    await feeding;
+  }
+}

@@ -1,0 +1,147 @@
+import type { ByteStream } from '../../base/bytes.js';
+import { TundraError } from '../../base/errors.js';
+import { PieceReader } from '../byte-reader.js';
+import { fileBytes } from '../file-bytes.js';
+import { notIntact, wrongPassphrase } from '../refusals.js';
+import { type ContentKind, contentBytes, contentKind } from './content.js';
+import { protectedData, unprotectedData } from './data.js';
+import { type MessageHead, readHead } from './head.js';
+import type { PassphraseKeys } from './s2k.js';
+import { fitsPrefix, type SessionKey, unlock } from './session-keys.js';
+
+/** Messages up to this size are decrypted once and held; larger ones are decrypted a second time to be read. */
+const HELD_BYTES = 8 * 1024 * 1024;
+
+/** A message that a passphrase opened. */
+export interface OpenMessage {
+  /** The plaintext. Errors: TundraError `encryption`. */
+  bytes: ByteStream;
+  kind: ContentKind;
+  isProtected: boolean;
+}
+
+/** A message that the library cannot open. */
+export interface ClosedMessage {
+  /** What is missing: `the cipher CAST5`, `a public key`; undefined where it is nothing but a passphrase. */
+  beyond: string | undefined;
+  isProtected: boolean;
+}
+
+/**
+ * Opens a message with a passphrase. Where it is protected, the whole of it was checked before this returns.
+ * Errors: TundraError `encryption`.
+ * @param keys undefined where there is no passphrase
+ */
+export async function openMessage(
+  path: string,
+  name: string,
+  keys: PassphraseKeys | undefined,
+): Promise<OpenMessage | ClosedMessage> {
+  const { isProtected, ways } = await withHead(path, name, (head) => ({
+    isProtected: head.isProtected,
+    ways: waysIn(head, keys),
+  }));
+  if (ways.beyond !== undefined || keys === undefined) return { beyond: ways.beyond, isProtected };
+  if (ways.fitting.length === 0) throw wrongPassphrase(name);
+
+  // More than one key fits by chance only: what the last of them fails at is what is wrong with the message.
+  let failure: unknown;
+  for (const key of ways.fitting) {
+    try {
+      const { kind, bytes } = await openWith(path, key, isProtected);
+      return { kind, bytes: namingDamage(name, bytes), isProtected };
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw named(name, failure);
+}
+
+/** Whether the keys fit, by the first bytes of the file; undefined where the library cannot tell. A wrong one fits by
+ *  chance, 1 in 65,536. Errors: TundraError `encryption`. */
+export async function keysFit(
+  path: string,
+  name: string,
+  keys: PassphraseKeys,
+): Promise<boolean | undefined> {
+  const { beyond, fitting } = await withHead(path, name, (head) => waysIn(head, keys));
+  return beyond === undefined ? fitting.length > 0 : undefined;
+}
+
+interface WaysIn {
+  fitting: SessionKey[];
+  beyond: string | undefined;
+}
+
+function waysIn(head: MessageHead, keys: PassphraseKeys | undefined): WaysIn {
+  if (head.beyond !== undefined) return { fitting: [], beyond: head.beyond };
+  const fitting: SessionKey[] = [];
+  let beyond = head.otherWays[0];
+  for (const slot of keys === undefined ? [] : head.slots) {
+    const key = unlock(slot, keys!);
+    if (typeof key === 'string') beyond ??= key;
+    else if (key !== undefined && fitsPrefix(key, head.prefix)) fitting.push(key);
+  }
+  return fitting.length > 0 ? { fitting, beyond: undefined } : { fitting, beyond };
+}
+
+/** Runs `look` over the packets before the data. */
+async function withHead<T>(path: string, name: string, look: (head: MessageHead) => T): Promise<T> {
+  const file = new PieceReader(fileBytes(path, 64 * 1024));
+  try {
+    return look(await readHead(file));
+  } catch (error) {
+    throw named(name, error);
+  } finally {
+    await file.close();
+  }
+}
+
+async function openWith(
+  path: string,
+  key: SessionKey,
+  isProtected: boolean,
+): Promise<{ kind: ContentKind; bytes: ByteStream }> {
+  const held = isProtected ? await checkedData(path, key) : undefined;
+  const packets = () => (held === undefined ? dataOf(path, key) : streamOf(held));
+  return { kind: await contentKind(packets()), bytes: contentBytes(packets()) };
+}
+
+/** Checks all of the protected data, and returns it if it is small. */
+async function checkedData(path: string, key: SessionKey): Promise<Uint8Array[] | undefined> {
+  let held: Uint8Array[] | undefined = [];
+  let sizeBytes = 0;
+  for await (const piece of dataOf(path, key)) {
+    sizeBytes += piece.length;
+    if (sizeBytes > HELD_BYTES) held = undefined;
+    held?.push(piece);
+  }
+  return held;
+}
+
+/** The decrypted packets of the message. */
+async function* dataOf(path: string, key: SessionKey): ByteStream {
+  const file = new PieceReader(fileBytes(path));
+  try {
+    const { prefix, body, isProtected } = await readHead(file);
+    yield* isProtected ? protectedData(prefix, body, key) : unprotectedData(prefix, body, key);
+  } finally {
+    await file.close();
+  }
+}
+
+async function* streamOf(pieces: Uint8Array[]): ByteStream {
+  yield* pieces;
+}
+
+async function* namingDamage(name: string, bytes: ByteStream): ByteStream {
+  try {
+    yield* bytes;
+  } catch (error) {
+    throw named(name, error);
+  }
+}
+
+function named(name: string, error: unknown): unknown {
+  return error instanceof TundraError && error.code === 'format' ? notIntact(name, error) : error;
+}

@@ -1,0 +1,11 @@
+import { open } from 'node:fs/promises';
+import { messageOf, TundraError } from '../base/errors.js';
+import type { Secret } from '../base/secret.js';
+import type { OpenedFile, Opener } from './cipher.js';
+import { fileBytes } from './file-bytes.js';
+import { openWithGnupg } from './gnupg/open.js';
+import { Gnupg, type GnupgSettings } from './gnupg/program.js';
+import { gunzipFile } from './gzip.js';
+import { type ClosedMessage, keysFit, openMessage } from './library/message.js';
+import { PassphraseKeys } from './library/s2k.js';
+import { noPassphrase } from './refusals.js';

@@ -1,0 +1,101 @@
+import { type BigIntStats, constants, lstatSync, readlinkSync, statSync } from 'node:fs';
+import type { Attributes, EntryType } from '../base/attributes.js';
+import { diskPath, type Latin1, type PathKey } from '../base/path-key.js';
+import type { Owners } from './owners.js';
+
+/** One thing found on disk. */
+export interface SourceEntry {
+  key: PathKey;
+  /** To open it: the root as given, and the key below it. */
+  path: Latin1;
+  attributes: Attributes;
+  sizeBytes: number;
+  /** The number of the file system it is on. */
+  device: number;
+  /** Its number there, rounded where it needs more than 53 bits. */
+  inode: number;
+}
+
+/** Why there is no entry: nothing is there (any more), or it is of a kind that a backup cannot hold. */
+export type NoEntry = 'gone' | 'socket' | 'unknown-type';
+
+const typeOfFormat: Record<number, EntryType | undefined> = {
+  [constants.S_IFREG]: 'file',
+  [constants.S_IFDIR]: 'directory',
+  [constants.S_IFLNK]: 'symlink',
+  [constants.S_IFIFO]: 'fifo',
+  [constants.S_IFCHR]: 'char-device',
+  [constants.S_IFBLK]: 'block-device',
+};
+
+const statOptions = { bigint: true, throwIfNoEntry: false } as const;
+
+/** Reads the attributes of a path; with `followLinks` those of what a symbolic link leads to. Throws system errors. */
+export function readEntry(
+  key: PathKey,
+  path: Latin1,
+  owners: Owners,
+  followLinks: boolean,
+): SourceEntry | NoEntry {
+  const onDisk = diskPath(path);
+  const stats = followLinks ? statSync(onDisk, statOptions) : lstatSync(onDisk, statOptions);
+  if (stats === undefined) return 'gone';
+  const mode = Number(stats.mode);
+  const format = mode & constants.S_IFMT;
+  const type = typeOfFormat[format];
+  if (type === undefined) return format === constants.S_IFSOCK ? 'socket' : 'unknown-type';
+  const isDevice = type === 'char-device' || type === 'block-device';
+  const uid = Number(stats.uid);
+  const gid = Number(stats.gid);
+  return {
+    key,
+    path,
+    attributes: {
+      type,
+      mode: mode & 0o7777,
+      uid,
+      gid,
+      uname: owners.userName(uid),
+      gname: owners.groupName(gid),
+      mtimeSeconds: mtimeSeconds(stats),
+      linkTarget: type === 'symlink' ? readlinkSync(onDisk, 'latin1') : '',
+      deviceMajor: isDevice ? deviceMajor(stats.rdev) : 0,
+      deviceMinor: isDevice ? deviceMinor(stats.rdev) : 0,
+    },
+    sizeBytes: Number(stats.size),
+    device: Number(stats.dev),
+    inode: Number(stats.ino),
+  };
+}
+
+const nanosecondsPerSecond = 1_000_000_000n;
+
+/**
+ * Whole seconds as the peer computes them: the time as a double, cut towards zero. So half a second before 1970 is 0,
+ * and .9999999 s may be the next second, as a double has no room for it.
+ */
+export function mtimeSeconds(stats: Pick<BigIntStats, 'mtimeNs'>): number {
+  const seconds = Number(stats.mtimeNs / nanosecondsPerSecond);
+  const nanoseconds = Number(stats.mtimeNs % nanosecondsPerSecond);
+  // `+ 0` makes 0 of the -0 that cutting gives.
+  return Math.trunc(seconds + 1e-9 * nanoseconds) + 0;
+}
+
+/**
+ * Device numbers, as Linux packs them into 64 bits:
+ *
+ * | bits | meaning |
+ * |---|---|
+ * | 0-7 | minor, low 8 bits |
+ * | 8-19 | major, low 12 bits |
+ * | 20-43 | minor, high 24 bits |
+ * | 44-63 | major, high 20 bits |
+ */
+export function deviceMajor(device: bigint): number {
+  return Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xffff_f000n));
+}
+
+/** See `deviceMajor`. */
+export function deviceMinor(device: bigint): number {
+  return Number((device & 0xffn) | ((device >> 12n) & 0xffff_ff00n));
+}

@@ -1,0 +1,22 @@
+import { TundraError } from '../../base/errors.js';
+
+/** Whether an error tells of a storage. What else goes wrong in a call, as in the source of a put, has other codes. */
+export function isStorageFailure(error: unknown): error is TundraError {
+  return error instanceof TundraError && (error.code.startsWith('backend') || error.code === 'connection');
+}
+
+/** The same error, whose message begins with the store it came from. */
+export function namedFailure(label: string, error: TundraError): TundraError {
+  const { code, message, advice, retry, retryAfterMs } = error;
+  return new TundraError(code, `${label}: ${message}`, { advice, retry, retryAfterMs, cause: error });
+}
+
+/** One error for the failures of several stores; code, advice and retry are the first one's. */
+export function joinFailures(what: string, failures: readonly TundraError[]): TundraError {
+  const [first] = failures;
+  if (first === undefined) throw new RangeError('no failure to join');
+  if (failures.length === 1) return first;
+  const { code, advice, retry, retryAfterMs } = first;
+  const text = `${what}: ${failures.map(({ message }) => message).join('; ')}`;
+  return new TundraError(code, text, { advice, retry, retryAfterMs, cause: new AggregateError(failures) });
+}

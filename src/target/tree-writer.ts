@@ -1,0 +1,262 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  futimesSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
+import type { Attributes } from '../base/attributes.js';
+import { errnoOf, messageOf, TundraError } from '../base/errors.js';
+import { childKey, diskPath, displayBytes, isWithin, type Latin1, type PathKey, parentKey, slashPath } from '../base/path-key.js';
+
+export interface TreeWriterOptions {
+  /** Maps owners in the backup to ids here; undefined restores no ownership. */
+  owners: { userId(name: string): number | undefined; groupId(name: string): number | undefined } | undefined;
+  /** Ids as they stand in the backup, whatever the names. */
+  numericOwner: boolean;
+  /** Tells of an attribute that could not be restored. */
+  onWarning(key: PathKey, text: string): void;
+}
+
+/** A file being written beside its final name. */
+export interface FileWriter {
+  write(bytes: Uint8Array): void;
+  /** Gives it its attributes and its name. */
+  commit(): void;
+  /** Removes what was written. */
+  abort(): void;
+}
+
+interface OpenDirectory {
+  key: PathKey;
+  attributes: Attributes | undefined;
+}
+
+const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW, O_DIRECTORY, O_RDONLY } = constants;
+
+/**
+ * Writes a tree in path order. Everything is made under a temporary name and renamed; directories get their attributes
+ * when their last entry has been written. Nothing is ever written through a symbolic link: a parent is a directory that
+ * this writer made or looked at itself.
+ */
+export class TreeWriter {
+  readonly #root: Latin1;
+  readonly #options: TreeWriterOptions;
+  readonly #open: OpenDirectory[] = [];
+  readonly #isRoot = process.geteuid?.() === 0;
+  readonly #uid = process.geteuid?.() ?? 0;
+  readonly #gid = process.getegid?.() ?? 0;
+  #temporary = 0;
+
+  /** @param root where the entry with the empty key goes: absolute, without a trailing slash */
+  constructor(root: Latin1, options: TreeWriterOptions) {
+    this.#root = root;
+    this.#options = options;
+  }
+
+  /** Makes a directory, or takes one that is there. */
+  directory(key: PathKey, attributes: Attributes): void {
+    this.#enterParentOf(key);
+    this.#makeDirectory(key);
+    this.#open.push({ key, attributes });
+  }
+
+  /** Begins a regular file. */
+  file(key: PathKey, attributes: Attributes): FileWriter {
+    this.#enterParentOf(key);
+    const temporary = this.#temporaryPath(key);
+    const fd = openSync(diskPath(temporary), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+    let closed = false;
+    const close = () => {
+      if (!closed) closeSync(fd);
+      closed = true;
+    };
+    return {
+      write: (bytes) => {
+        let done = 0;
+        while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done);
+      },
+      commit: () => {
+        this.#setAttributes(key, attributes, {
+          chown: (uid, gid) => fchownSync(fd, uid, gid),
+          chmod: (mode) => fchmodSync(fd, mode),
+          utimes: (time) => futimesSync(fd, time, time),
+        });
+        close();
+        this.#rename(temporary, key);
+      },
+      abort: () => {
+        close();
+        rmSync(diskPath(temporary), { force: true });
+      },
+    };
+  }
+
+  /** Makes a symbolic link, FIFO or device. */
+  special(key: PathKey, attributes: Attributes): void {
+    this.#enterParentOf(key);
+    const temporary = this.#temporaryPath(key);
+    const path = diskPath(temporary);
+    try {
+      if (attributes.type === 'symlink') {
+        symlinkSync(diskPath(attributes.linkTarget), path);
+        this.#chown(key, attributes, (uid, gid) => lchownSync(path, uid, gid));
+      } else {
+        this.#makeNode(key, temporary, attributes);
+        this.#setAttributes(key, attributes, {
+          chown: (uid, gid) => chownSync(path, uid, gid),
+          chmod: (mode) => chmodSync(path, mode),
+          utimes: (time) => utimesSync(path, time, time),
+        });
+      }
+      this.#rename(temporary, key);
+    } catch (error) {
+      rmSync(path, { force: true });
+      throw error;
+    }
+  }
+
+  /** Gives the directories that are still open their attributes. */
+  finish(): void {
+    while (this.#open.length > 0) this.#closeDirectory();
+  }
+
+  #path(key: PathKey): Latin1 {
+    return key === '' ? this.#root : `${this.#root}/${slashPath(key)}`;
+  }
+
+  /** A name beside the final one. */
+  #temporaryPath(key: PathKey): Latin1 {
+    const path = this.#path(key);
+    return `${path.slice(0, path.lastIndexOf('/') + 1)}.tundra-restore.${process.pid}.${this.#temporary++}`;
+  }
+
+  /** Leaves the directories that `key` is not in, and makes those above it that the backup does not hold. */
+  #enterParentOf(key: PathKey): void {
+    while (this.#open.length > 0 && !isWithin(key, (this.#open.at(-1) as OpenDirectory).key)) {
+      this.#closeDirectory();
+    }
+    if (key === '') return;
+    if (this.#open.length === 0) this.#openMissing('');
+    let parent = (this.#open.at(-1) as OpenDirectory).key;
+    if (parent === parentKey(key)) return;
+    const components = key.split('\0');
+    for (let depth = parent === '' ? 0 : parent.split('\0').length; depth < components.length - 1; depth++) {
+      parent = childKey(parent, components[depth] as string);
+      this.#openMissing(parent);
+    }
+  }
+
+  #openMissing(key: PathKey): void {
+    this.#makeDirectory(key);
+    this.#open.push({ key, attributes: undefined });
+  }
+
+  #makeDirectory(key: PathKey): void {
+    const path = diskPath(this.#path(key));
+    try {
+      mkdirSync(path, { mode: 0o700, recursive: key === '' });
+      return;
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+    if (key === '' || lstatSync(path).isDirectory()) return;
+    unlinkSync(path);
+    mkdirSync(path, { mode: 0o700 });
+  }
+
+  #closeDirectory(): void {
+    const { key, attributes } = this.#open.pop() as OpenDirectory;
+    if (attributes === undefined) return;
+    const path = diskPath(this.#path(key));
+    const fd = openSync(path, O_RDONLY | O_DIRECTORY | (key === '' ? 0 : O_NOFOLLOW));
+    try {
+      this.#setAttributes(key, attributes, {
+        chown: (uid, gid) => fchownSync(fd, uid, gid),
+        chmod: (mode) => fchmodSync(fd, mode),
+        utimes: (time) => futimesSync(fd, time, time),
+      });
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #rename(temporary: Latin1, key: PathKey): void {
+    const path = diskPath(this.#path(key));
+    try {
+      renameSync(diskPath(temporary), path);
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code !== 'EISDIR' && code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+      rmSync(path, { recursive: true });
+      renameSync(diskPath(temporary), path);
+    }
+  }
+
+  #setAttributes(
+    key: PathKey,
+    attributes: Attributes,
+    set: { chown(uid: number, gid: number): void; chmod(mode: number): void; utimes(time: number): void },
+  ): void {
+    this.#chown(key, attributes, set.chown);
+    // After the owner, since a change of owner drops the set-id bits.
+    this.#attempt(key, 'permissions', () => set.chmod(attributes.mode));
+    this.#attempt(key, 'modification time', () => set.utimes(attributes.mtimeSeconds));
+  }
+
+  #chown(key: PathKey, attributes: Attributes, chown: (uid: number, gid: number) => void): void {
+    const { owners, numericOwner } = this.#options;
+    if (owners === undefined) return;
+    const uid = (numericOwner ? undefined : owners.userId(attributes.uname)) ?? attributes.uid;
+    const gid = (numericOwner ? undefined : owners.groupId(attributes.gname)) ?? attributes.gid;
+    if (uid === this.#uid && gid === this.#gid) return;
+    this.#attempt(key, `owner ${uid}:${gid}`, () => chown(uid, gid));
+  }
+
+  #attempt(key: PathKey, what: string, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      const hint = errnoOf(error) === 'EPERM' && !this.#isRoot ? ' (only root may)' : '';
+      this.#options.onWarning(key, `cannot set ${what}${hint}: ${messageOf(error)}`);
+    }
+  }
+
+  /** Node has no call for FIFOs and devices; the programs of coreutils do. The name is passed by its folder's handle
+   *  because an argument must be valid UTF-8. */
+  #makeNode(key: PathKey, path: Latin1, attributes: Attributes): void {
+    const cut = path.lastIndexOf('/');
+    const folder = openSync(diskPath(path.slice(0, cut) || '/'), O_RDONLY | O_DIRECTORY);
+    try {
+      const name = `/proc/self/fd/3/${path.slice(cut + 1)}`;
+      const { type, deviceMajor, deviceMinor } = attributes;
+      const kind = type === 'fifo' ? 'p' : type === 'char-device' ? 'c' : 'b';
+      const numbers = type === 'fifo' ? [] : [String(deviceMajor), String(deviceMinor)];
+      const result = spawnSync('mknod', ['-m', '600', name, kind, ...numbers], {
+        stdio: ['ignore', 'ignore', 'pipe', folder],
+        encoding: 'utf8',
+      });
+      if (result.error !== undefined) throw result.error;
+      if (result.status !== 0) {
+        throw new TundraError('unexpected', `mknod: ${displayBytes(slashPath(key))}: ${result.stderr.trim()}`, {
+          advice: type === 'fifo' ? undefined : 'Only root may make device nodes.',
+        });
+      }
+    } finally {
+      closeSync(folder);
+    }
+  }
+}

@@ -1,0 +1,188 @@
+import { createHash, type Hash, randomFillSync } from 'node:crypto';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import type { PathKey } from '../base/path-key.js';
+import type { Cipher, SealWriter } from '../seal/cipher.js';
+
+/** A sealed volume that waits on the local disk to be sent. */
+export interface SealedVolume {
+  number: number;
+  /** The local file; whoever gets the volume removes it. */
+  path: string;
+  sizeBytes: number;
+  sha1Hex: string;
+  startKey: PathKey;
+  /** Number of the first block's piece where it is a piece of a file and not the last one. */
+  startPiece: number | undefined;
+  endKey: PathKey;
+  endPiece: number | undefined;
+}
+
+export interface CutterOptions {
+  cipher: Cipher;
+  /** A volume's largest size, sealed. */
+  limitBytes: number;
+  /** The number of the first volume. */
+  firstNumber: number;
+  /** Where to build the volume of a number. */
+  spoolPath(number: number): string;
+  /** Takes a volume over. The next one is not begun before the promise resolves. */
+  onVolume(volume: SealedVolume): Promise<void>;
+}
+
+const tarBlockBytes = 512;
+const tarRecordBytes = 20 * tarBlockBytes;
+const fillerPieceBytes = 64 * 1024;
+
+/**
+ * Cuts a stream of blocks into volumes and seals them. A volume ends before the block that might take it past its limit,
+ * by its real size after compression: the cut depends on the data alone, not on timing.
+ */
+export class VolumeCutter {
+  readonly #options: CutterOptions;
+  #number: number;
+  #open: OpenVolume | undefined;
+
+  constructor(options: CutterOptions) {
+    this.#options = options;
+    this.#number = options.firstNumber;
+  }
+
+  /** Adds a block (copied). Returns a promise where the caller must wait before the next one. */
+  add(block: Uint8Array, key: PathKey, piece: number): Promise<void> | undefined {
+    const open = this.#open;
+    if (open === undefined || !open.surelyHolds(block.length)) return this.#addSlowly(block, key, piece);
+    return open.add(block, key, piece);
+  }
+
+  async #addSlowly(block: Uint8Array, key: PathKey, piece: number): Promise<void> {
+    if (this.#open !== undefined && !(await this.#open.holds(block.length))) await this.#cut(false);
+    this.#open ??= new OpenVolume(this.#number, this.#options);
+    await this.#open.add(block, key, piece);
+  }
+
+  /** Seals the last volume; one is made even when there was no block at all. */
+  async finish(): Promise<void> {
+    if (this.#open === undefined && this.#number === this.#options.firstNumber) {
+      this.#open = new OpenVolume(this.#number, this.#options);
+    }
+    if (this.#open !== undefined) await this.#cut(true);
+  }
+
+  /** Gives up the volume in work and removes its file. */
+  async abort(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.abort();
+  }
+
+  async #cut(last: boolean): Promise<void> {
+    const open = this.#open as OpenVolume;
+    const volume = await open.seal(last);
+    this.#open = undefined;
+    this.#number++;
+    await this.#options.onVolume(volume);
+  }
+}
+
+/** The volume that is being filled. */
+class OpenVolume {
+  readonly #number: number;
+  readonly #path: string;
+  readonly #limitBytes: number;
+  readonly #encrypted: boolean;
+  readonly #fd: number;
+  readonly #hash: Hash = createHash('sha1');
+  readonly #writer: SealWriter;
+  #sizeBytes = 0;
+  #plainBytes = 0;
+  #startKey: PathKey | undefined;
+  #startPiece = 0;
+  #endKey: PathKey = '';
+  #endPiece = 0;
+
+  constructor(number: number, options: CutterOptions) {
+    this.#number = number;
+    this.#path = options.spoolPath(number);
+    this.#limitBytes = options.limitBytes;
+    this.#encrypted = options.cipher.encrypted;
+    this.#fd = openSync(this.#path, 'wx', 0o600);
+    this.#writer = options.cipher.seal((piece) => {
+      this.#hash.update(piece);
+      let done = 0;
+      while (done < piece.length) done += writeSync(this.#fd, piece, done, piece.length - done);
+      this.#sizeBytes += piece.length;
+    });
+  }
+
+  /** Whether a block of this size fits, however badly everything compresses. */
+  surelyHolds(blockBytes: number): boolean {
+    const { bytesOut, bytesPending } = this.#writer;
+    return bytesOut + bytesPending + blockBytes + this.#footerBytes(blockBytes) <= this.#limitBytes;
+  }
+
+  /** Whether a block fits by the real size so far. An empty volume takes any. */
+  async holds(blockBytes: number): Promise<boolean> {
+    if (this.#startKey === undefined || this.surelyHolds(blockBytes)) return true;
+    await this.#writer.settle();
+    return this.surelyHolds(blockBytes);
+  }
+
+  add(block: Uint8Array, key: PathKey, piece: number): Promise<void> | undefined {
+    if (this.#startKey === undefined) {
+      this.#startKey = key;
+      this.#startPiece = piece;
+    }
+    this.#endKey = key;
+    this.#endPiece = piece;
+    this.#plainBytes += block.length;
+    return this.#writer.write(block);
+  }
+
+  async seal(last: boolean): Promise<SealedVolume> {
+    if (this.#encrypted) {
+      await this.#writer.write(Buffer.alloc(this.#footerBytes(0)));
+      if (!last) await this.#fill();
+    }
+    await this.#writer.finish();
+    closeSync(this.#fd);
+    return {
+      number: this.#number,
+      path: this.#path,
+      sizeBytes: this.#sizeBytes,
+      sha1Hex: this.#hash.digest('hex'),
+      startKey: this.#startKey ?? '',
+      startPiece: this.#startPiece || undefined,
+      endKey: this.#endKey,
+      endPiece: this.#endPiece || undefined,
+    };
+  }
+
+  async abort(): Promise<void> {
+    await this.#writer.abort();
+    closeSync(this.#fd);
+    await rm(this.#path, { force: true });
+  }
+
+  /** Only an encrypted volume ends as a tar does: with zero blocks up to a whole record. */
+  #footerBytes(moreBytes: number): number {
+    if (!this.#encrypted) return 0;
+    const end = this.#plainBytes + moreBytes + 2 * tarBlockBytes;
+    return Math.ceil(end / tarRecordBytes) * tarRecordBytes - this.#plainBytes - moreBytes;
+  }
+
+  /** Fills an encrypted volume up to its size with noise, so that full volumes do not tell how well they packed. */
+  async #fill(): Promise<void> {
+    await this.#writer.settle();
+    const noise = Buffer.alloc(fillerPieceBytes);
+    for (;;) {
+      const { bytesOut, bytesPending } = this.#writer;
+      const room = this.#limitBytes - bytesOut - bytesPending;
+      if (room < tarBlockBytes) return;
+      const piece = noise.subarray(0, Math.min(room, noise.length));
+      randomFillSync(piece);
+      await this.#writer.write(piece);
+      await this.#writer.settle();
+    }
+  }
+}

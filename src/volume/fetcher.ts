@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import { TundraError } from '../base/errors.js';
+import type { StorageBackend } from '../storage/backend.js';
+
+/** A volume to fetch. */
+export interface FetchableVolume {
+  name: string;
+  hash: { algorithm: string; hex: string } | undefined;
+}
+
+export interface FetcherOptions {
+  backend: StorageBackend;
+  /** Names a new file for a volume on its way. */
+  spoolPath(name: string): string;
+  /** How many volumes to have ready beside those in use. */
+  ahead: number;
+  /** What to do about a volume whose hash is wrong; throw, or return to use it all the same. */
+  onMismatch(error: TundraError): void;
+}
+
+interface Fetched {
+  path: string;
+  /** Whether the file is ours to remove. */
+  isSpooled: boolean;
+}
+
+/**
+ * Brings volumes to the local disk and checks their hashes, a few ahead of the reader, in the order they will be asked
+ * for. On a storage that is a local folder they are read in place.
+ */
+export class VolumeFetcher {
+  readonly #options: FetcherOptions;
+  readonly #order: readonly FetchableVolume[];
+  readonly #fetched = new Map<FetchableVolume, Promise<Fetched>>();
+  #next = 0;
+
+  /** @param order the volumes, as the merge comes to them */
+  constructor(order: readonly FetchableVolume[], options: FetcherOptions) {
+    this.#order = order;
+    this.#options = options;
+  }
+
+  /** The local path of a volume, once its hash has been checked. */
+  async take(volume: FetchableVolume): Promise<string> {
+    const wanted = this.#start(volume);
+    this.#next = Math.max(this.#next, this.#order.indexOf(volume) + 1);
+    for (const next of this.#order.slice(this.#next, this.#next + this.#options.ahead)) this.#start(next);
+    return (await wanted).path;
+  }
+
+  /** The volume has been read. */
+  async release(volume: FetchableVolume): Promise<void> {
+    const fetched = this.#fetched.get(volume);
+    this.#fetched.delete(volume);
+    await removeSpooled(fetched);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#fetched.values()].map(removeSpooled));
+    this.#fetched.clear();
+  }
+
+  #start(volume: FetchableVolume): Promise<Fetched> {
+    let fetching = this.#fetched.get(volume);
+    if (fetching === undefined) {
+      fetching = this.#fetch(volume);
+      // A failure is told to whoever takes the volume, which may be later or never.
+      fetching.catch(() => {});
+      this.#fetched.set(volume, fetching);
+    }
+    return fetching;
+  }
+
+  async #fetch({ name, hash }: FetchableVolume): Promise<Fetched> {
+    const { backend, spoolPath } = this.#options;
+    const algorithm = hash?.algorithm.toLowerCase() ?? 'sha1';
+    const local = backend.localPathOf?.(name);
+    if (local !== undefined) {
+      if (hash !== undefined) this.#check(name, hash, await hashFile(local, algorithm, name));
+      return { path: local, isSpooled: false };
+    }
+    const path = spoolPath(name);
+    const file = await open(path, 'wx', 0o600);
+    const digest = createHash(algorithm);
+    try {
+      for await (const piece of await backend.get(name)) {
+        digest.update(piece);
+        for (let done = 0; done < piece.length; ) done += (await file.write(piece, done)).bytesWritten;
+      }
+      if (hash !== undefined) this.#check(name, hash, digest.digest('hex'));
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    } finally {
+      await file.close();
+    }
+    return { path, isSpooled: true };
+  }
+
+  #check(name: string, expected: { algorithm: string; hex: string }, actual: string): void {
+    if (actual === expected.hex.toLowerCase()) return;
+    this.#options.onMismatch(
+      new TundraError(
+        'hash-mismatch',
+        `Invalid data - ${expected.algorithm} hash mismatch for file:\n ${name}\n` +
+          ` Calculated hash: ${actual}\n Manifest hash: ${expected.hex}`,
+        {
+          advice:
+            'The volume is damaged on the storage or on its way. Try again; if it stays so, restore an earlier time.',
+        },
+      ),
+    );
+  }
+}
+
+async function removeSpooled(fetching: Promise<Fetched> | undefined): Promise<void> {
+  const fetched = await fetching?.catch(() => undefined);
+  if (fetched?.isSpooled) await rm(fetched.path, { force: true });
+}
+
+async function hashFile(path: string, algorithm: string, name: string): Promise<string> {
+  const digest = createHash(algorithm);
+  try {
+    for await (const piece of createReadStream(path, { highWaterMark: 512 * 1024 })) digest.update(piece as Buffer);
+  } catch (cause) {
+    throw new TundraError('backend-not-found', `${name} cannot be read from the storage`, { cause });
+  }
+  return digest.digest('hex');
+}

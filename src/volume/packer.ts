@@ -1,0 +1,180 @@
+import type { Attributes } from '../base/attributes.js';
+import type { PathKey } from '../base/path-key.js';
+import { blockSizeBytes, type DifftarKind, formatDifftarName } from '../format/difftar.js';
+import type { TarHeader } from '../format/tar/header.js';
+import { tarHeaderBytes, writeTarHeader } from '../format/tar/write.js';
+
+/** Blocks of a difftar, back to back, that were packed into one slot. */
+export interface PackedBatch {
+  /** Index of the slot in the ring. */
+  slot: number;
+  /** Offset in the slot behind each block. */
+  ends: number[];
+  /** Path each block belongs to. */
+  keys: PathKey[];
+  /** Number of the piece, from 1, where a block is a piece of a file and not the last one; else 0. */
+  pieces: number[];
+}
+
+export interface SlotSource {
+  take(): { index: number; bytes: Buffer };
+}
+
+/** Fills a buffer with an entry's data. Returning fewer bytes than asked for is the end of the data. */
+export type DataReader = (target: Uint8Array) => number;
+
+const tarBlockBytes = 512;
+/** Longest header: the entry's own block and two long-name records for a path and a link target. */
+const headerSlackBytes = 64 * 1024;
+/** A slot must hold at least one block of this size. */
+export const largestBlockBytes = blockSizeBytes + headerSlackBytes;
+
+/** Attributes of the entry of a path that is gone. */
+export const deletedAttributes: Attributes = {
+  type: 'file',
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  uname: '',
+  gname: '',
+  mtimeSeconds: 0,
+  linkTarget: '',
+  deviceMajor: 0,
+  deviceMinor: 0,
+};
+
+/**
+ * Packs entries into the blocks of a difftar: each block is one tar entry, header and padded data, so that a volume may
+ * end between any two. Blocks gather in slots; a full slot goes out as a batch.
+ */
+export class BlockPacker {
+  readonly #slots: SlotSource;
+  readonly #emit: (batch: PackedBatch) => void;
+  #bytes: Buffer | undefined;
+  #used = 0;
+  #batch: PackedBatch = { slot: -1, ends: [], keys: [], pieces: [] };
+  /** Data bytes packed so far, without headers and padding. */
+  dataBytes = 0;
+
+  constructor(slots: SlotSource, emit: (batch: PackedBatch) => void) {
+    this.#slots = slots;
+    this.#emit = emit;
+  }
+
+  /** Packs an entry that has no data: anything but a regular file. */
+  addEntry(key: PathKey, attributes: Attributes): void {
+    const isDirectory = attributes.type === 'directory';
+    this.#addHeaderOnly(key, headerOf(formatDifftarName('snapshot', key, isDirectory), attributes));
+  }
+
+  addDeleted(key: PathKey): void {
+    this.#addHeaderOnly(key, headerOf(formatDifftarName('deleted', key, false), deletedAttributes));
+  }
+
+  /**
+   * Packs a regular file, whole (`snapshot`) or as a delta (`diff`): one block if the data is shorter than 64 KiB, else a
+   * block for each 64 KiB piece, the last one shorter, possibly empty.
+   *
+   * @param sizeHintBytes expected size of the data; only speed depends on it
+   * @param read gives the data. If it throws before the first block is full, nothing of the entry is packed.
+   */
+  addFile(
+    kind: Exclude<DifftarKind, 'deleted'>,
+    key: PathKey,
+    attributes: Attributes,
+    sizeHintBytes: number,
+    read: DataReader,
+  ): void {
+    const expectSingle = sizeHintBytes < blockSizeBytes;
+    const header = headerOf(
+      expectSingle ? formatDifftarName(kind, key, false) : formatDifftarName(kind, key, false, 1),
+      attributes,
+    );
+    const slot = this.#room();
+    const headerAt = this.#used;
+    let dataAt = headerAt + tarHeaderBytes(header);
+    let size = read(slot.subarray(dataAt, dataAt + blockSizeBytes));
+    const single = size < blockSizeBytes;
+    if (single !== expectSingle) {
+      header.name = single ? formatDifftarName(kind, key, false) : formatDifftarName(kind, key, false, 1);
+      const movedTo = headerAt + tarHeaderBytes(header);
+      if (movedTo !== dataAt) slot.copyWithin(movedTo, dataAt, dataAt + size);
+      dataAt = movedTo;
+    }
+    this.#finishBlock(slot, header, dataAt, size, key, single ? 0 : 1);
+    for (let piece = 2; size === blockSizeBytes; piece++) {
+      header.name = formatDifftarName(kind, key, false, piece);
+      const next = this.#room();
+      const at = this.#used + tarHeaderBytes(header);
+      size = read(next.subarray(at, at + blockSizeBytes));
+      this.#finishBlock(next, header, at, size, key, size < blockSizeBytes ? 0 : piece);
+    }
+  }
+
+  /** Sends what is packed, however little. */
+  flush(): void {
+    if (this.#bytes === undefined) return;
+    this.#emit(this.#batch);
+    this.#bytes = undefined;
+  }
+
+  #addHeaderOnly(key: PathKey, header: TarHeader): void {
+    const slot = this.#room();
+    this.#used += writeTarHeader(header, slot, this.#used);
+    this.#endBlock(key, 0);
+  }
+
+  #finishBlock(
+    slot: Buffer,
+    header: TarHeader,
+    dataAt: number,
+    size: number,
+    key: PathKey,
+    piece: number,
+  ): void {
+    header.sizeBytes = size;
+    writeTarHeader(header, slot, this.#used);
+    const end = dataAt + size;
+    const paddedEnd = end + ((tarBlockBytes - (size % tarBlockBytes)) % tarBlockBytes);
+    slot.fill(0, end, paddedEnd);
+    this.#used = paddedEnd;
+    this.dataBytes += size;
+    this.#endBlock(key, piece);
+  }
+
+  #endBlock(key: PathKey, piece: number): void {
+    this.#batch.ends.push(this.#used);
+    this.#batch.keys.push(key);
+    this.#batch.pieces.push(piece);
+  }
+
+  /** The slot to write the next block into, with room for the largest one. */
+  #room(): Buffer {
+    if (this.#bytes !== undefined && this.#bytes.length - this.#used < largestBlockBytes) this.flush();
+    if (this.#bytes === undefined) {
+      const { index, bytes } = this.#slots.take();
+      this.#bytes = bytes;
+      this.#used = 0;
+      this.#batch = { slot: index, ends: [], keys: [], pieces: [] };
+    }
+    return this.#bytes;
+  }
+}
+
+/** The tar header of an entry, its size still 0. */
+export function headerOf(name: string, attributes: Attributes): TarHeader {
+  return {
+    name,
+    type: attributes.type,
+    mode: attributes.mode,
+    uid: attributes.uid,
+    gid: attributes.gid,
+    uname: attributes.uname,
+    gname: attributes.gname,
+    mtimeSeconds: attributes.mtimeSeconds,
+    sizeBytes: 0,
+    linkTarget: attributes.linkTarget,
+    deviceMajor: attributes.deviceMajor,
+    deviceMinor: attributes.deviceMinor,
+  };
+}
