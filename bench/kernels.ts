@@ -1,6 +1,6 @@
 /**
- * Speed of signature, delta and patch on one core, beside rdiff where it is installed. Ours reads memory in 64 KiB chunks, as a
- * backup does; rdiff reads files from the page cache. `node dist/bench/kernels.js [MEGABYTES]`.
+ * Speed of signature, delta and patch on one core, beside rdiff where it is installed. Ours reads memory in 64 KiB
+ * chunks, as a backup does; rdiff reads files from the page cache. `node dist/bench/kernels.js [MEGABYTES]`.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { DeltaBuilder } from '../src/rsync/delta-builder.js';
 import { loadKernel } from '../src/rsync/kernel.js';
 import { Patcher } from '../src/rsync/patcher.js';
-import { below, randomBytes, seededRandom } from '../src/rsync/samples.js';
+import { below, randomBytes, seededRandom } from '../src/rsync/samples.fixture.js';
 import { SignatureBuilder } from '../src/rsync/signature-builder.js';
 
 const CHUNK_BYTES = 64 << 10;
@@ -54,8 +54,10 @@ function deltaSize(signature: Uint8Array, after: Uint8Array): number {
 
 function patchSize(before: Uint8Array, made: Uint8Array): number {
   let size = 0;
+  const sink = new Uint8Array(256 << 10);
   const read = (position: number, lengthBytes: number) => before.subarray(position, position + lengthBytes);
   const patcher = new Patcher({ read }, (bytes) => {
+    sink.set(bytes);
     size += bytes.length;
   });
   for (const chunk of chunksOf(made)) patcher.update(chunk);

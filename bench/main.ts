@@ -4,7 +4,6 @@ import { removeTree } from '../test/trees/writer.js';
 import { readOptions } from './options.js';
 import { type Findings, jsonReport, machineFacts, markdownReport, textReport } from './report.js';
 import { runRounds } from './rounds.js';
-import { stopAgents } from './tools.js';
 import { buildTree } from './tree.js';
 
 async function main(): Promise<number> {
@@ -18,7 +17,6 @@ async function main(): Promise<number> {
   mkdirSync(options.work, { recursive: true });
   const work = mkdtempSync(join(options.work, 'tundra-bench-'));
   const cleanUp = () => {
-    stopAgents(present.map(({ name }) => join(work, name)));
     if (options.keep) progress(`left in ${work}`);
     else removeTree(work);
   };

@@ -10,7 +10,8 @@ Times tundra beside duplicity, restic and borg on one tree of real files, in one
   --repeat N                rounds; medians are shown (default 1)
   --sealing gzip            without encryption (default passphrase)
   --size-mb N --files N     size of the tree (default 1000 and 57000)
-  --work DIR                where to work (default the system's folder for temporary files)
+  --work DIR                where to work (default the system's folder for temporary files; /dev/shm, with 8 GB
+                            to spare, takes the disk out of the figures)
   --json FILE --markdown FILE   write the results there too
   --no-check                do not compare what was restored with the source
   --keep                    leave the working folder`;

@@ -9,9 +9,10 @@ import type { Findings } from './report.js';
 import { type Ground, type Operation, operations, stopAgents, type Tool } from './tools.js';
 import { changeTree, sizeOfFolder, type TreeFile } from './tree.js';
 
-/** A tool in this run, with its place. */
+/** A tool in this round, with its place. */
 interface Runner {
   tool: Tool;
+  /** Its target lies beside the others': each operation restores into one of its own. */
   ground: Ground;
   /** Where measured runs leave their output. */
   logs: string;
@@ -37,32 +38,36 @@ export async function runRounds(
   for (let round = 1; round <= course.rounds; round++) {
     // Nobody is always first.
     const order = present.map((_, index) => present[(index + round - 1) % present.length]!);
-    let runners: Runner[] = [];
-    for (const tool of order) runners.push(await prepare(tool, course, spare));
-    let sourceNow: TreeDescription | undefined;
-    for (const operation of neededOperations(course.only)) {
-      if (operation === 'changed') files = changeTree(course.source, files, { ...course, spare, round });
-      const working: Runner[] = [];
-      for (const runner of runners) {
-        try {
-          const measurement = await run(runner, operation);
-          if (course.check) {
-            if (operation === 'restore') sourceNow ??= describeForCheck(course.source);
-            checkResult(runner, operation, files.length, sourceNow);
+    const folder = join(course.work, `round-${round}`);
+    try {
+      let runners: Runner[] = [];
+      for (const tool of order) runners.push(await prepare(tool, course, folder, spare));
+      for (const operation of neededOperations(course.only)) {
+        if (operation === 'changed') files = changeTree(course.source, files, { ...course, spare, round });
+        const expected =
+          operation === 'restore' && course.check ? describeForCheck(course.source) : undefined;
+        const working: Runner[] = [];
+        for (const runner of runners) {
+          try {
+            const measurement = await run(runner, operation);
+            if (course.check) checkResult(runner, operation, files.length, expected);
+            if (course.only.has(operation)) {
+              progress(`${round}: ${note(findings, runner, operation, measurement)}`);
+            }
+            working.push(runner);
+          } catch (error) {
+            const text = `${runner.tool.name}, ${operation}: ${error instanceof Error ? error.message : error}`;
+            findings.failures.push(text);
+            progress(text);
           }
-          if (course.only.has(operation)) {
-            progress(`${round}: ${note(findings, runner, operation, measurement)}`);
-          }
-          working.push(runner);
-        } catch (error) {
-          const text = `${runner.tool.name}, ${operation}: ${error instanceof Error ? error.message : error}`;
-          findings.failures.push(text);
-          progress(text);
         }
-        removeTree(runner.ground.target);
+        runners = working;
       }
-      runners = working;
+    } finally {
+      stopAgents(order.map(({ name }) => join(folder, name)));
     }
+    // Not earlier: some file systems create files slowly for minutes after many were removed.
+    if (!course.keep) removeTree(folder);
   }
 }
 
@@ -85,19 +90,18 @@ function neededOperations(only: ReadonlySet<Operation>): Operation[] {
   );
 }
 
-async function prepare(tool: Tool, course: Course, oneFile: string): Promise<Runner> {
-  const folder = join(course.work, tool.name);
-  const logs = join(course.work, `logs-${tool.name}`);
-  stopAgents([folder]);
-  removeTree(folder);
+/** Gives a tool its place for a round, with an empty repository. */
+async function prepare(tool: Tool, course: Course, round: string, oneFile: string): Promise<Runner> {
+  const folder = join(round, tool.name);
+  const logs = join(round, `${tool.name}-logs`);
   for (const made of [folder, logs]) mkdirSync(made, { recursive: true });
-  const target = join(course.work, `restored-${tool.name}`);
-  const ground = { source: course.source, folder, target, oneFile, sealing: course.sealing };
+  const ground = { source: course.source, folder, target: '', oneFile, sealing: course.sealing };
   for (const command of tool.prepare(ground)) await measure(command, logs);
   return { tool, ground, logs };
 }
 
 async function run({ tool, ground, logs }: Runner, operation: Operation): Promise<Measurement> {
+  ground.target = `${ground.folder}-${operation.replace(' ', '-')}`;
   const command = tool.command(operation, ground);
   settleDisk();
   // duplicity's sets are named by whole seconds: two of them must not fall into one.

@@ -10,11 +10,12 @@ import { acquireArchiveLock } from '../chain/lock.js';
 import type { NamePrefixes } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import type { Session } from '../operations/session.js';
-import { type CipherSettings, createCipher, createOpener, type OpenerSettings } from '../seal/ciphers.js';
-import type { BackendOptions } from '../storage/registry.js';
-import { BackendRegistry } from '../storage/registry.js';
+import { createCipher, createOpener } from '../seal/ciphers.js';
+import type { Sealing, SealSettings } from '../seal/settings.js';
 import { localDriver } from '../storage/local/local-backend.js';
 import { multiDriver } from '../storage/multi/open.js';
+import type { BackendOptions } from '../storage/registry.js';
+import { BackendRegistry } from '../storage/registry.js';
 
 /** All that a session is composed from. */
 export interface SessionSettings {
@@ -23,8 +24,7 @@ export interface SessionSettings {
   name: string | undefined;
   tempDir: string | undefined;
   prefixes: NamePrefixes;
-  cipher: CipherSettings;
-  opener: OpenerSettings;
+  seal: Omit<SealSettings, 'tempDir' | 'onWarning'> & Sealing;
   canOpen: boolean;
   backend: BackendOptions;
   environment: Readonly<Record<string, string | undefined>>;
@@ -42,7 +42,10 @@ export function backendRegistry(): BackendRegistry {
 }
 
 /** Opens storage, local archive and its lock, runs `action`, and closes them again whatever happens. */
-export async function withSession<T>(settings: SessionSettings, action: (session: Session) => Promise<T>): Promise<T> {
+export async function withSession<T>(
+  settings: SessionSettings,
+  action: (session: Session) => Promise<T>,
+): Promise<T> {
   const { environment, events } = settings;
   const folder = archiveFolder({
     archiveDir: settings.archiveDir,
@@ -66,19 +69,22 @@ export async function withSession<T>(settings: SessionSettings, action: (session
     process.once('exit', removeTemp);
     try {
       await archive.removeLeftovers();
-      const opener: OpenerSettings = { ...settings.opener, tempDir: tempFolder };
+      const seal: SealSettings = {
+        ...settings.seal,
+        tempDir: tempFolder,
+        onWarning: (text) => events({ kind: 'message', level: 'warning', text }),
+      };
+      const plain = { tempDir: tempFolder, onWarning: seal.onWarning };
       return await action({
         backend,
         archive,
         prefixes: settings.prefixes,
-        cipher: createCipher(settings.cipher),
-        manifestCipher: createCipher(
-          settings.cipher.kind === 'gzip' ? { kind: 'none' } : settings.cipher,
-        ),
-        localSignatureCipher: createCipher({ kind: 'gzip', level: localSignatureLevel }),
-        opener: createOpener(opener, (text) => events({ kind: 'message', level: 'warning', text })),
+        cipher: createCipher(seal),
+        manifestCipher: createCipher(seal.kind === 'gzip' ? { kind: 'none', ...plain } : seal),
+        localSignatureCipher: createCipher({ kind: 'gzip', level: localSignatureLevel, ...plain }),
+        opener: createOpener(seal),
         canOpen: settings.canOpen,
-        openerSettings: opener,
+        sealSettings: seal,
         tempFolder,
         now: settings.now,
         events,
@@ -100,9 +106,13 @@ function makeTempFolder(base: string): string {
     return mkdtempSync(join(base, 'tundra-'));
   } catch (cause) {
     const space = errnoOf(cause) === 'ENOSPC';
-    throw new TundraError(space ? 'no-free-space' : 'generic', `no temporary folder in ${base}: ${messageOf(cause)}`, {
-      cause,
-      advice: 'Choose another place with --tempdir or TMPDIR.',
-    });
+    throw new TundraError(
+      space ? 'no-free-space' : 'generic',
+      `no temporary folder in ${base}: ${messageOf(cause)}`,
+      {
+        cause,
+        advice: 'Choose another place with --tempdir or TMPDIR.',
+      },
+    );
   }
 }

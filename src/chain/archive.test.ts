@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -61,6 +61,22 @@ describe('LocalArchive', () => {
     await assert.rejects(archive.writeGzipped(sigtar, lentPieces(cut)), { code: 'format' });
     assert.deepEqual(readdirSync(folder), [sigtar]);
     assert.equal(String(await collect(archive.read(sigtar))), 'old');
+  });
+
+  it('leaves no file when the source fails before it is open', async (t) => {
+    const archive = await LocalArchive.open(temporaryFolder(t));
+    const writes = Array.from({ length: 50 }, () => archive.write(manifest, failing()));
+    for (const result of await Promise.allSettled(writes)) assert.equal(result.status, 'rejected');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(await archive.list(), []);
+  });
+
+  it('says so when its folder is gone', async (t) => {
+    const folder = join(temporaryFolder(t), 'gone');
+    const archive = await LocalArchive.open(folder);
+    rmSync(folder, { recursive: true });
+    await assert.rejects(archive.write(manifest, lentPieces(Buffer.from('x'))), { code: 'bad-archive-dir' });
+    await assert.rejects(archive.list(), { code: 'bad-archive-dir' });
   });
 
   it('tells a damaged file from a good one', async (t) => {

@@ -16,7 +16,7 @@ export const temporaryPlace: DiskPlace = { option: '--tempdir', code: 'generic' 
 
 /**
  * Writes a stream to a file that must not be there yet and that only its owner can read. An error of the stream passes
- * through, an error of the disk becomes a TundraError; the file is then left as it is.
+ * through, an error of the disk becomes a TundraError; the file, now closed, is then left as it is.
  *
  * @param through transforms on the way, such as gzip
  */
@@ -36,10 +36,13 @@ export async function writeNewFile(
       throw error;
     }
   };
+  const file = createWriteStream(path, { flags: 'wx', mode: 0o600, flush: true });
+  const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
   try {
-    const file = createWriteStream(path, { flags: 'wx', mode: 0o600, flush: true });
     await pipeline([Readable.from(pieces()), ...through, file]);
   } catch (error) {
+    // A stream that fails at once is still opening its file: a caller who removes it now would be too early.
+    await closed;
     throw failures.length > 0 ? failures[0] : diskError(error, place, path, 'cannot be written');
   }
 }

@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** The interpreter that the installed duplicity runs in, where its modules can be imported. */
@@ -42,27 +52,36 @@ export class PeerCollection {
   readonly target: string;
   readonly url: string;
   /** `--archive-dir` and `--name` together. */
-  archive: string;
-  readonly #options: string[];
+  readonly archive: string;
+  readonly #options: readonly string[];
 
   /** @param options given to every run, such as `--no-encryption` */
-  constructor(folder: string, options: readonly string[]) {
+  constructor(
+    folder: string,
+    options: readonly string[],
+    places: { source?: string; target?: string; archive?: string } = {},
+  ) {
     this.folder = folder;
-    this.source = join(folder, 'source');
-    this.target = join(folder, 'target');
+    this.source = places.source ?? join(folder, 'source');
+    this.target = places.target ?? join(folder, 'target');
     this.url = `file://${this.target}`;
-    this.archive = join(folder, 'archive', 'name');
-    this.#options = [...options];
-    mkdirSync(this.source, { recursive: true });
-    mkdirSync(this.target, { recursive: true });
+    this.archive = places.archive ?? join(folder, 'archive', 'name');
+    this.#options = options;
+    for (const place of [this.source, this.target]) mkdirSync(place, { recursive: true });
   }
 
-  /** A copy to change, with the archive folder at a path of its own. */
+  /** A copy to change, with a target and an archive folder of its own. The source is the same: the peer insists. */
   copyTo(folder: string): PeerCollection {
-    const copy = new PeerCollection(folder, this.#options);
+    const copy = new PeerCollection(folder, this.#options, { source: this.source });
     cpSync(this.target, copy.target, { recursive: true });
-    cpSync(this.archive, copy.archive, { recursive: true });
+    if (existsSync(this.archive)) cpSync(this.archive, copy.archive, { recursive: true });
     return copy;
+  }
+
+  /** The same collection, seen through another archive folder, whose last part must be `name`. */
+  withArchive(archive: string): PeerCollection {
+    const { folder, source, target } = this;
+    return new PeerCollection(folder, this.#options, { source, target, archive });
   }
 
   run(...args: string[]): PeerRun {
@@ -71,7 +90,13 @@ export class PeerCollection {
     const places = ['--archive-dir', join(this.archive, '..'), '--name', 'name', '--log-file', logFile];
     const { status, stdout, stderr } = spawnSync('duplicity', [...args, ...this.#options, ...places], {
       cwd: this.folder,
-      env: { ...process.env, TZ: 'Europe/Berlin', PASSPHRASE: 'secret', HOME: this.folder },
+      env: {
+        ...process.env,
+        TZ: 'Europe/Berlin',
+        PASSPHRASE: 'secret',
+        HOME: this.folder,
+        TMPDIR: this.folder,
+      },
       encoding: 'utf8',
     });
     return {
@@ -80,6 +105,14 @@ export class PeerCollection {
       stderr,
       log: existsSync(logFile) ? readFileSync(logFile, 'utf8') : '',
     };
+  }
+
+  /** Writes a file of the source, so that its time shows that it changed. */
+  write(name: string, content: string | Uint8Array): void {
+    const path = join(this.source, name);
+    const before = existsSync(path) ? Math.floor(statSync(path).mtimeMs / 1000) : 1500000000;
+    writeFileSync(path, content);
+    utimesSync(path, before + 1, before + 1);
   }
 
   /** A backup at a time of our choice; it must succeed unless `--fail` is among the options. */

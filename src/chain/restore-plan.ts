@@ -1,6 +1,6 @@
+import { TundraError } from '../base/errors.js';
 import type { PathKey } from '../base/path-key.js';
 import { bestHash, type Manifest, type VolumeRecord, volumeMayHold } from '../format/manifest.js';
-import { TundraError } from '../base/errors.js';
 import type { BackupSet } from './sets.js';
 
 /** A volume that a restore needs. */
@@ -29,7 +29,9 @@ export async function planRestore(
   const planned: PlannedVolume[][] = [];
   for (const set of sets) {
     const { volumes } = await readManifest(set);
-    planned.push(volumes.filter((volume) => volumeMayHold(volume, wanted)).map((volume) => plan(set, volume)));
+    planned.push(
+      volumes.filter((volume) => volumeMayHold(volume, wanted)).map((volume) => plan(set, volume)),
+    );
   }
   return { wanted, sets: planned };
 }
@@ -38,9 +40,14 @@ function plan(set: BackupSet, volume: VolumeRecord): PlannedVolume {
   const { number, startKey } = volume;
   const name = set.volumes.get(number);
   if (name === undefined) {
-    throw new TundraError('backend-not-found', `volume ${number} of ${set.manifestName} is not on the storage`, {
-      advice: 'The backup is damaged: restore a time before this set with --time, or bring the volume back.',
-    });
+    throw new TundraError(
+      'backend-not-found',
+      `volume ${number} of ${set.manifestName} is not on the storage`,
+      {
+        advice:
+          'The backup is damaged: restore a time before this set with --time, or bring the volume back.',
+      },
+    );
   }
   return { number, name, startKey, hash: bestHash(volume) };
 }

@@ -1,5 +1,6 @@
 import { closeSync, createReadStream, fsyncSync, openSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import type { Latin1 } from '../base/path-key.js';
 import {
   formatFileListHeader,
   formatManifestHeader,
@@ -7,7 +8,6 @@ import {
   type VolumeRecord,
 } from '../format/manifest.js';
 import { formatRemoteName, type NamePrefixes, type SetTimes } from '../format/names.js';
-import type { Latin1 } from '../base/path-key.js';
 import type { LocalArchive } from './archive.js';
 
 /** How the files of a set are sealed on the storage. */
@@ -34,7 +34,8 @@ export function setNames(set: SetTimes, sealing: Sealing, prefixes: NamePrefixes
   const name = (kind: 'manifest' | 'signatures', how: Sealing, partial: boolean) =>
     formatRemoteName({ kind, set, partial, ...how }, prefixes);
   return {
-    volume: (volume) => formatRemoteName({ kind: 'volume', set, volume, partial: false, ...sealing }, prefixes),
+    volume: (volume) =>
+      formatRemoteName({ kind: 'volume', set, volume, partial: false, ...sealing }, prefixes),
     manifest: name('manifest', { encrypted: sealing.encrypted, compressed: false }, false),
     signatures: name('signatures', sealing, false),
     localManifest: name('manifest', plain, false),
@@ -111,7 +112,8 @@ export class SetWriter {
   }
 
   async #removeWorkFiles(): Promise<void> {
-    for (const path of [this.#manifestPath, this.signaturePath, this.fileListPath]) await rm(path, { force: true });
+    for (const path of [this.#manifestPath, this.signaturePath, this.fileListPath])
+      await rm(path, { force: true });
   }
 
   #append(text: Latin1): void {

@@ -113,7 +113,7 @@ describe('planSynchronisation', () => {
   });
 });
 
-const sigtarText = 'signatures '.repeat(5000);
+const sigtarText = 'signatures '.repeat(90);
 const manifestText = 'Hostname h\nLocaldir d\nFilelist 0\n';
 
 function sealed(text: string): Buffer {

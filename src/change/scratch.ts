@@ -50,7 +50,9 @@ export class Scratch {
   }
 
   #grow(atLeast: number): void {
-    const bigger = Buffer.allocUnsafeSlow(Math.min(memoryLimitBytes, Math.max(atLeast, 2 * this.#memory.length, 65536)));
+    const bigger = Buffer.allocUnsafeSlow(
+      Math.min(memoryLimitBytes, Math.max(atLeast, 2 * this.#memory.length, 65536)),
+    );
     bigger.set(this.#memory.subarray(0, this.sizeBytes));
     this.#memory = bigger;
   }

@@ -57,7 +57,8 @@ export class OptionValues {
 
 const schemas: readonly OptionSchema[] = optionSchemas;
 const schemaOf = new Map<string, OptionSchema>();
-for (const schema of schemas) for (const name of [schema.name, ...(schema.aliases ?? [])]) schemaOf.set(name, schema);
+for (const schema of schemas)
+  for (const name of [schema.name, ...(schema.aliases ?? [])]) schemaOf.set(name, schema);
 
 const verbosityWords: Record<string, number> = { e: 0, w: 2, n: 3, i: 5, d: 9 };
 
@@ -95,7 +96,9 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
 /** The command of a name, an alias, or a beginning that fits only one. */
 function commandNamed(word: string | undefined): CommandName | undefined {
   if (word === undefined || word === '') return undefined;
-  const exact = commandSchemas.find(({ name, aliases }: CommandSchema) => name === word || aliases.includes(word));
+  const exact = commandSchemas.find(
+    ({ name, aliases }: CommandSchema) => name === word || aliases.includes(word),
+  );
   if (exact !== undefined) return exact.name;
   const near = commandSchemas.filter(({ name }) => name.startsWith(word));
   return near.length === 1 ? near[0]?.name : undefined;
@@ -127,7 +130,9 @@ function readOption(line: CommandLine, given: string, rawName: string, value: st
     default: {
       const number = /^\d{1,15}$/.test(value) ? Number(value) : -1;
       if (number < (schema.kind === 'positive' ? 1 : 0)) {
-        throw commandLineError(`${rawName}: "${value}" is not a whole number${schema.kind === 'positive' ? ' above 0' : ''}`);
+        throw commandLineError(
+          `${rawName}: "${value}" is not a whole number${schema.kind === 'positive' ? ' above 0' : ''}`,
+        );
       }
       line.options.set(name, number);
     }
@@ -138,7 +143,9 @@ function readVerbosity(rawName: string, value: string): number {
   if (/^[0-9]$/.test(value)) return Number(value);
   const word = verbosityWords[value.toLowerCase().charAt(0)];
   if (word === undefined) {
-    throw commandLineError(`${rawName}: "${value}" is neither 0 to 9 nor error, warning, notice, info or debug`);
+    throw commandLineError(
+      `${rawName}: "${value}" is neither 0 to 9 nor error, warning, notice, info or debug`,
+    );
   }
   return word;
 }
@@ -149,7 +156,9 @@ function unknownOption(rawName: string): TundraError {
     .map((name) => ({ name, distance: editDistance(bare, name) }))
     .sort((a, b) => a.distance - b.distance)[0];
   const hint =
-    near !== undefined && near.distance <= Math.max(2, bare.length / 4) ? `; did you mean --${near.name}?` : '';
+    near !== undefined && near.distance <= Math.max(2, bare.length / 4)
+      ? `; did you mean --${near.name}?`
+      : '';
   return commandLineError(`no such option: ${rawName}${hint}`);
 }
 

@@ -14,7 +14,7 @@ export function helpText(): string {
     return entry(option.value === undefined ? names : `${names} ${option.value}`, option.help);
   });
   return [
-    'tundra: encrypted, incremental backups for cold storage, in duplicity\'s format',
+    "tundra: encrypted, incremental backups for cold storage, in duplicity's format",
     '',
     'Usage: tundra [COMMAND] ARGUMENTS [OPTIONS]',
     'Without a command, SOURCE URL backs up and URL TARGET restores.',

@@ -37,6 +37,8 @@ function report(error: unknown, err: (line: string) => void): number {
   }
   err(`Unexpected failure: ${messageOf(error)}`);
   if (error instanceof Error && error.stack !== undefined) err(error.stack);
-  err('This is a defect of tundra. Nothing that was stored before is lost. Please report it with the lines above.');
+  err(
+    'This is a defect of tundra. Nothing that was stored before is lost. Please report it with the lines above.',
+  );
   return 30;
 }

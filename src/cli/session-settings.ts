@@ -1,7 +1,7 @@
 import type { SessionSettings } from '../app/session.js';
 import { TundraError } from '../base/errors.js';
 import { Secret } from '../base/secret.js';
-import type { CipherSettings } from '../seal/ciphers.js';
+import type { Sealing } from '../seal/settings.js';
 import { defaultBackendOptions } from '../storage/registry.js';
 import type { OptionValues } from './arguments.js';
 import { askSymmetricPassphrase } from './passphrase.js';
@@ -48,7 +48,7 @@ export async function sessionSettings(
   };
 }
 
-type Encryption = Pick<SessionSettings, 'cipher' | 'opener' | 'canOpen'>;
+type Encryption = Pick<SessionSettings, 'seal' | 'canOpen'>;
 
 /** How this run seals and opens files, as the options and the environment say. */
 async function encryptionSettings(
@@ -56,7 +56,8 @@ async function encryptionSettings(
   options: OptionValues,
   environment: NodeJS.ProcessEnv,
 ): Promise<Encryption> {
-  const secret = (name: string) => (environment[name] === undefined ? undefined : new Secret(environment[name]));
+  const secret = (name: string) =>
+    environment[name] === undefined ? undefined : new Secret(environment[name]);
   const both = options.text('encrypt-sign-key');
   const encryptKeys = [...options.list('encrypt-key'), ...(both === undefined ? [] : [both])];
   const hiddenEncryptKeys = options.list('hidden-encrypt-key');
@@ -76,22 +77,24 @@ async function encryptionSettings(
       'When using symmetric encryption, the signing passphrase must equal the encryption passphrase.',
     );
   }
-  const gpg = {
-    program: options.text('gpg-binary') ?? 'gpg',
-    userOptions: options.text('gpg-options') ?? '',
+  const sealing: Sealing = !isEncrypted
+    ? { kind: options.flag('no-compression') ? 'none' : 'gzip' }
+    : hasKeys
+      ? {
+          kind: 'keys',
+          encryptKeys,
+          hiddenEncryptKeys,
+          signKey,
+          secretKeyring: options.text('encrypt-secret-keyring'),
+        }
+      : { kind: 'passphrase', signKey };
+  const gnupg = {
+    program: options.text('gpg-binary'),
+    userOptions: options.text('gpg-options'),
     useAgent,
-    secretKeyring: options.text('encrypt-secret-keyring'),
   };
-  const cipher: CipherSettings = !isEncrypted
-    ? options.flag('no-compression')
-      ? { kind: 'none' }
-      : { kind: 'gzip' }
-    : hasKeys || signKey !== undefined || useAgent
-      ? { kind: 'keys', gpg, encryptKeys, hiddenEncryptKeys, signKey, passphrase, signPassphrase }
-      : { kind: 'passphrase', passphrase: passphrase as Secret };
   return {
-    cipher,
-    opener: { gpg, passphrase },
+    seal: { ...sealing, passphrase, signPassphrase, gnupg },
     canOpen: !isEncrypted || passphrase !== undefined || useAgent,
   };
 }

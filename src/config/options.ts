@@ -44,12 +44,21 @@ export const optionSchemas = [
   { name: 'max-blocksize', kind: 'positive', value: 'BYTES', help: 'largest block of a signature (2048)' },
   { name: 'no-files-changed', kind: 'flag', help: 'keep no list of changed files in the manifest' },
   { name: 'no-print-statistics', kind: 'flag', help: 'print no statistics after a backup' },
-  { name: 'asynchronous-upload', kind: 'flag', help: 'accepted: volumes are always sent while the next is made' },
+  {
+    name: 'asynchronous-upload',
+    kind: 'flag',
+    help: 'accepted: volumes are always sent while the next is made',
+  },
   { name: 'concurrency', kind: 'count', value: 'N', help: 'volumes to send at once (1)' },
   { name: 'name', kind: 'text', value: 'NAME', help: "the backup's name: its folder under --archive-dir" },
   { name: 'archive-dir', kind: 'text', value: 'FOLDER', help: 'local archive folders (~/.cache/duplicity)' },
   { name: 'tempdir', kind: 'text', value: 'FOLDER', help: 'temporary files' },
-  { name: 'current-time', kind: 'count', value: 'SECONDS', help: 'take this for the current time (for tests)' },
+  {
+    name: 'current-time',
+    kind: 'count',
+    value: 'SECONDS',
+    help: 'take this for the current time (for tests)',
+  },
 
   {
     name: 'path-to-restore',
@@ -79,19 +88,39 @@ export const optionSchemas = [
   { name: 'ignore-errors', kind: 'flag', help: 'restore what can be restored of a damaged backup' },
 
   { name: 'file-changed', kind: 'text', value: 'PATH', help: 'status: the sets in which this file changed' },
-  { name: 'show-changes-in-set', kind: 'count', value: 'N', help: 'status: files changed in the set, 0 is the last' },
+  {
+    name: 'show-changes-in-set',
+    kind: 'count',
+    value: 'N',
+    help: 'status: files changed in the set, 0 is the last',
+  },
   { name: 'metadata-sync-mode', kind: 'text', value: 'full|partial', help: 'which metadata to keep here' },
 
   { name: 'file-prefix', kind: 'text', value: 'PREFIX', help: 'begins the name of every file' },
   { name: 'file-prefix-manifest', kind: 'text', value: 'PREFIX', help: 'begins the names of manifests' },
-  { name: 'file-prefix-signature', kind: 'text', value: 'PREFIX', help: 'begins the names of signature files' },
+  {
+    name: 'file-prefix-signature',
+    kind: 'text',
+    value: 'PREFIX',
+    help: 'begins the names of signature files',
+  },
   { name: 'file-prefix-archive', kind: 'text', value: 'PREFIX', help: 'begins the names of volumes' },
 
   { name: 'no-encryption', kind: 'flag', help: 'do not encrypt' },
   { name: 'no-compression', kind: 'flag', help: 'do not compress what is not encrypted' },
   { name: 'encrypt-key', kind: 'list', value: 'KEY', help: 'encrypt to this public key' },
-  { name: 'hidden-encrypt-key', kind: 'list', value: 'KEY', help: 'the same, without naming the key in the files' },
-  { name: 'sign-key', kind: 'text', value: 'KEY', help: 'sign with this key; restoring, ask for its signature' },
+  {
+    name: 'hidden-encrypt-key',
+    kind: 'list',
+    value: 'KEY',
+    help: 'the same, without naming the key in the files',
+  },
+  {
+    name: 'sign-key',
+    kind: 'text',
+    value: 'KEY',
+    help: 'sign with this key; restoring, ask for its signature',
+  },
   { name: 'encrypt-sign-key', kind: 'text', value: 'KEY', help: 'encrypt to this key and sign with it' },
   { name: 'encrypt-secret-keyring', kind: 'text', value: 'FILE', help: 'secret keys to decrypt with' },
   { name: 'gpg-binary', kind: 'text', value: 'PROGRAM', help: 'the gpg program' },

@@ -5,23 +5,29 @@
  */
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { messageOf, plainError, TundraError, type PlainError } from '../base/errors.js';
+import { messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import { diskPath, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { type BackupCounts, emptyCounts } from '../base/statistics.js';
-import { compare, type Change } from '../change/compare.js';
 import { type GrowingSignature, SignatureFileWriter } from '../chain/signature-file.js';
 import { type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
+import { type Change, compare } from '../change/compare.js';
 import { formatFileListEntry } from '../format/manifest.js';
 import { DeltaBuilder } from '../rsync/delta-builder.js';
 import { loadKernel } from '../rsync/kernel.js';
 import { SignatureBuilder } from '../rsync/signature-builder.js';
 import { signatureBlockSize, signatureSizeBytes } from '../rsync/signature-format.js';
+import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
 import { createSelection, type SelectionRule } from '../source/selection.js';
-import type { SourceEntry } from '../source/entry.js';
 import { walk, walkWarnings } from '../source/walk.js';
-import { BlockPacker, type DataReader, deletedAttributes, headerOf, type PackedBatch } from '../volume/packer.js';
+import {
+  BlockPacker,
+  type DataReader,
+  deletedAttributes,
+  headerOf,
+  type PackedBatch,
+} from '../volume/packer.js';
 import { type SlotRing, SlotWriter } from '../volume/slots.js';
 import { selectionRoot, walkEvent } from './source-events.js';
 
@@ -56,7 +62,6 @@ const readBytes = 128 * 1024;
 
 /** Machine-log warning code. */
 const cannotProcess = 12;
-
 
 class SourceThread {
   readonly #input: BackupThreadInput;
@@ -180,7 +185,11 @@ class SourceThread {
       for await (const piece of known.data()) delta.addSignature(piece);
     } catch (error) {
       if (!(error instanceof TundraError) || error.code !== 'format') throw error;
-      this.#warn(entry.key, cannotProcess, `signature is unusable (${error.message}): sending the whole file`);
+      this.#warn(
+        entry.key,
+        cannotProcess,
+        `signature is unusable (${error.message}): sending the whole file`,
+      );
       this.#addWholeFile(entry);
       return;
     }
@@ -345,7 +354,11 @@ class SourceThread {
 
 /** Whether a path is sent as the difference to what its signature tells. */
 function isDelta(change: Change<SourceEntry, SignatureEntry>): boolean {
-  return change.kind === 'changed' && change.current.attributes.type === 'file' && change.known.kind === 'signature';
+  return (
+    change.kind === 'changed' &&
+    change.current.attributes.type === 'file' &&
+    change.known.kind === 'signature'
+  );
 }
 
 /** A file being read; an error after the first byte ends it early instead of being thrown. */

@@ -176,7 +176,12 @@ async function makeSet(
     await cutter.finish();
     await sending.drain();
     const endTime = Date.now() / 1000;
-    const statistics = { ...done.counts, startTime, endTime, totalDestinationSizeChangeBytes: sending.bytesSent };
+    const statistics = {
+      ...done.counts,
+      startTime,
+      endTime,
+      totalDestinationSizeChangeBytes: sending.bytesSent,
+    };
     await commit(session, set, done.fileListCount);
     return { kind, statistics };
   } catch (error) {

@@ -13,7 +13,10 @@ export interface ListedEntry {
 }
 
 /** The paths in the backup at a time, in path order, from signatures alone. */
-export async function* listFiles(session: Session, time: EpochSeconds | undefined): AsyncGenerator<ListedEntry> {
+export async function* listFiles(
+  session: Session,
+  time: EpochSeconds | undefined,
+): AsyncGenerator<ListedEntry> {
   const at = time ?? session.now();
   const catalog = await synchronisedCollection(session, { mode: 'full', time: at, dryRun: false });
   const chain = signatureChainAt(catalog, at);

@@ -4,7 +4,14 @@
  */
 import { join } from 'node:path';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
-import { errnoOf, errorOfPlain, messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
+import {
+  errnoOf,
+  errorOfPlain,
+  messageOf,
+  type PlainError,
+  plainError,
+  TundraError,
+} from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import { displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { writeContents } from '../change/contents.js';
@@ -18,14 +25,15 @@ import {
 import { merge } from '../change/merge.js';
 import type { TarHeader } from '../format/tar/header.js';
 import type { Opener } from '../seal/cipher.js';
-import { createOpener, type OpenerSettings } from '../seal/ciphers.js';
+import { createOpener } from '../seal/ciphers.js';
+import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
 import { createSelection, type SelectionRule } from '../source/selection.js';
-import type { SourceEntry } from '../source/entry.js';
 import { walk } from '../source/walk.js';
 import { TreeWriter } from '../target/tree-writer.js';
 import { type NeededVolume, type OpenedVolume, type SetEntry, SetReader } from '../volume/set-reader.js';
 import { selectionRoot, walkEvent } from './source-events.js';
+import { inThread, type ThreadSealSettings } from './thread-settings.js';
 
 /** A volume as the thread needs it. */
 export interface ThreadVolume extends NeededVolume {
@@ -39,7 +47,7 @@ export interface RestoreThreadInput {
   sets: readonly (readonly ThreadVolume[])[];
   /** Only this path and what lies below it. */
   wanted: PathKey;
-  opener: OpenerSettings;
+  opener: ThreadSealSettings;
   /** Key that must have signed the volumes; undefined asks for none. */
   requiredSigner: string | undefined;
   tempDir: string;
@@ -95,11 +103,12 @@ class RestoreThread {
 
   async run(): Promise<void> {
     const { sets, wanted, action } = this.#input;
-    const opener = createOpener(this.#input.opener, (text) =>
-      this.#tell({ kind: 'message', level: 'warning', text }),
+    const opener = createOpener(
+      inThread(this.#input.opener, (text) => this.#tell({ kind: 'message', level: 'warning', text })),
     );
     const readers = sets.map(
-      (volumes, set) => new SetReader(set, volumes, wanted, (volume) => this.#openVolume(opener, set, volume)),
+      (volumes, set) =>
+        new SetReader(set, volumes, wanted, (volume) => this.#openVolume(opener, set, volume)),
     );
     const paths = merge(readers);
     try {

@@ -4,7 +4,7 @@ import { type BackupSet, type Catalog, chainAt, setsAt } from '../chain/catalog.
 import { readLocalManifest, readRemoteManifest } from '../chain/metadata.js';
 import { fetchOrder, type PlannedVolume, planRestore, type RestorePlan } from '../chain/restore-plan.js';
 import type { Manifest } from '../format/manifest.js';
-import { type RemoteName, parseRemoteName } from '../format/names.js';
+import { parseRemoteName, type RemoteName } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
 import { VolumeFetcher } from '../volume/fetcher.js';
@@ -17,6 +17,7 @@ import type {
 } from './restore-thread.js';
 import { metadataStores, newTempPath, type Session, synchronisedCollection, tell } from './session.js';
 import { startThread } from './thread.js';
+import { toThread } from './thread-settings.js';
 
 export interface RestoreOptions {
   /** Where to restore to: absolute. */
@@ -44,7 +45,10 @@ export interface VerifyOptions extends Omit<RestoreOptions, 'target' | 'restoreO
 }
 
 /** Restores the tree, or a part of it, as it was at a time. */
-export async function restore(session: Session, options: RestoreOptions): Promise<RestoreThreadResult | undefined> {
+export async function restore(
+  session: Session,
+  options: RestoreOptions,
+): Promise<RestoreThreadResult | undefined> {
   const plan = await planAt(session, options);
   if (options.dryRun) {
     const names = fetchOrder(plan).map(({ volume }) => volume.name);
@@ -103,9 +107,13 @@ function requireEntries(result: RestoreThreadResult, path: PathKey): void {
   if (path === '') {
     throw new TundraError('nothing-to-restore', 'No files found in archive - nothing restored.');
   }
-  throw new TundraError('path-not-in-backup', `${displayKey(path)} not found in archive - no files restored.`, {
-    advice: 'The path is relative to the source folder; "list-current-files" shows what there is.',
-  });
+  throw new TundraError(
+    'path-not-in-backup',
+    `${displayKey(path)} not found in archive - no files restored.`,
+    {
+      advice: 'The path is relative to the source folder; "list-current-files" shows what there is.',
+    },
+  );
 }
 
 /** Fetches what the plan names, while another thread merges and applies it. */
@@ -131,7 +139,7 @@ async function runPlan(
   const thread = startThread<RestoreThreadInput, RestoreThreadMessage, VolumeAnswer>(threadUrl, {
     sets: plan.sets.map((volumes) => volumes.map((volume) => threadVolume(session, volume))),
     wanted: plan.wanted,
-    opener: session.openerSettings,
+    opener: toThread(session.sealSettings),
     requiredSigner: options.requiredSigner,
     tempDir: session.tempFolder,
     tellFiles: session.tellFiles,

@@ -8,7 +8,7 @@ import { type SynchroniseOptions, synchronise } from '../chain/synchronise.js';
 import type { NamePrefixes } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import type { Cipher, Opener } from '../seal/cipher.js';
-import type { OpenerSettings } from '../seal/ciphers.js';
+import type { SealSettings } from '../seal/settings.js';
 import type { StorageBackend } from '../storage/backend.js';
 
 /** What every operation works with. The composition root makes it from the options and closes it. */
@@ -25,8 +25,8 @@ export interface Session {
   opener: Opener;
   /** Whether what this run writes can be opened again here: not with a public key alone. */
   canOpen: boolean;
-  /** What an opener in another thread is made from. */
-  openerSettings: OpenerSettings;
+  /** What cipher and opener were made from: another thread makes its own. */
+  sealSettings: SealSettings;
   /** A folder of this run alone, removed at its end. */
   tempFolder: string;
   now(): EpochSeconds;
@@ -55,7 +55,10 @@ export async function readCollection(session: Session): Promise<Catalog> {
 }
 
 /** The same after the local archive was brought up to date with the storage. */
-export async function synchronisedCollection(session: Session, options: SynchroniseOptions): Promise<Catalog> {
+export async function synchronisedCollection(
+  session: Session,
+  options: SynchroniseOptions,
+): Promise<Catalog> {
   const { remote, catalog } = await listCollection(session);
   const plan = await synchronise(metadataStores(session), remote, catalog, options);
   const changed = !options.dryRun && plan.missing.length + plan.spurious.length > 0;

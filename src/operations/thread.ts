@@ -27,7 +27,8 @@ export function startThread<Input, Message, Answer = never>(url: URL, input: Inp
   });
   worker.on('exit', (status) => {
     ended = true;
-    if (status !== 0) failure ??= new TundraError('unexpected', `a worker thread ended with status ${status}`);
+    if (status !== 0)
+      failure ??= new TundraError('unexpected', `a worker thread ended with status ${status}`);
     wake();
   });
   async function* messages(): AsyncGenerator<Message> {

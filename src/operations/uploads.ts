@@ -6,7 +6,11 @@ import type { PutSource, StorageBackend } from '../storage/backend.js';
 /** A file on the local disk as something to store. */
 export async function fileSource(path: string): Promise<PutSource> {
   const { size } = await stat(path);
-  return { sizeBytes: size, open: () => createReadStream(path, { highWaterMark: 256 * 1024 }), localPath: path };
+  return {
+    sizeBytes: size,
+    open: () => createReadStream(path, { highWaterMark: 256 * 1024 }),
+    localPath: path,
+  };
 }
 
 /** Stores a local file and makes sure that the storage has all of it; then the local file goes. */

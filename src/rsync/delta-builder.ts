@@ -8,7 +8,7 @@ import {
   type SignatureHeader,
 } from './signature-format.js';
 
-/** A signature with longer blocks is valid, but not searched for: four of them would not fit the memory. */
+/** Longer blocks are valid, but not searched for: the search holds a whole one in memory. */
 const LONGEST_SEARCHED_BYTES = 16 << 20;
 /** Of a signature with more blocks or bytes than these only the beginning is searched for. */
 const MOST_BLOCKS = 2 ** 27;
@@ -17,11 +17,12 @@ const MOST_ENTRY_BYTES = 2 ** 31;
 const OUTPUT_FULL = 1;
 
 /**
- * Makes the delta that turns an old file, known by its signature, into a new one. Call `begin`, `addSignature` with the
- * pieces of the signature, `update` with those of the new file, `finish`; then `begin` may follow for another file.
+ * Makes the delta that turns an old file, known by its signature, into a new one. Call `begin`, `addSignature` with
+ * the pieces of the signature, `update` with those of the new file, `finish`; then `begin` may follow for another
+ * file.
  *
- * How the file and the signature are cut into pieces does not show in the delta. Memory: about 22 bytes per block of the old
- * file (54 MB for 5 GB in blocks of 2048), given back at `finish` if it is more than 8 MiB.
+ * How the file and the signature are cut into pieces does not show in the delta. Memory: about 22 bytes per block of
+ * the old file (54 MB for 5 GB in blocks of 2048), given back at `finish` if it is more than 8 MiB.
  *
  * A second builder that begins on the same kernel ends the first, whose calls then throw an Error.
  */

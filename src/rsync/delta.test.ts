@@ -4,7 +4,7 @@ import { TundraError } from '../base/errors.js';
 import { DeltaBuilder } from './delta-builder.js';
 import { loadKernel } from './kernel.js';
 import { applyDelta } from './patcher.js';
-import { below, cutAtRandom, editedPair, randomBytes, seededRandom } from './samples.js';
+import { below, cutAtRandom, editedPair, randomBytes, seededRandom } from './samples.fixture.js';
 import { SignatureBuilder } from './signature-builder.js';
 
 const kernel = loadKernel();

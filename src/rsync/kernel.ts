@@ -24,8 +24,8 @@ export interface KernelCalls {
 const KEPT_MEMORY_BYTES = 8 << 20;
 
 /**
- * One instance of the kernel with a memory of its own. Any number of signatures, but only one delta at a time, may be made
- * with it. It belongs to one thread; the module it is made from may be shared.
+ * One instance of the kernel with a memory of its own. Any number of signatures, but only one delta at a time, may be
+ * made with it. It belongs to one thread; the module it is made from may be shared.
  */
 export class Kernel {
   /** The delta under way, which owns the search part of the memory. */
@@ -63,7 +63,10 @@ export class Kernel {
     return this.#bytes;
   }
 
-  /** Exchanges a memory that a large file has grown for a small one: WebAssembly cannot shrink it. Ends the delta under way. */
+  /**
+   * Exchanges a memory that a large file has grown for a small one: WebAssembly cannot shrink it. Ends the delta
+   * under way.
+   */
   release(): void {
     this.deltaOwner = undefined;
     if (this.memory.byteLength <= KEPT_MEMORY_BYTES) return;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TundraError } from '../base/errors.js';
 import { applyDelta, Patcher } from './patcher.js';
-import { below, cutAtRandom, randomBytes, seededRandom } from './samples.js';
+import { below, cutAtRandom, randomBytes, seededRandom } from './samples.fixture.js';
 
 const MAGIC = [0x72, 0x73, 0x02, 0x36];
 const base = randomBytes(seededRandom(1), 200_000);

@@ -22,16 +22,17 @@ const BASE_PIECE_BYTES = 128 << 10;
 /** The old file. */
 export interface PatchBase {
   /**
-   * Bytes from `position`, at most `lengthBytes` and at least one; none means that the file ends there. They need to stay
-   * valid only until the next call.
+   * Bytes from `position`, at most `lengthBytes` and at least one; none means that the file ends there. They need to
+   * stay valid only until the next call.
    */
   read(position: number, lengthBytes: number): Uint8Array;
 }
 
 /**
- * Turns an old file into the new one by a delta that comes in pieces. `write` gets the new file's bytes in order; they are
- * valid only during the call. Every method throws TundraError `format` where the delta breaks its format, asks for bytes that
- * the old file does not have, is cut short, goes on after its end, or makes more than `limitBytes`.
+ * Turns an old file into the new one by a delta that comes in pieces. `write` gets the new file's bytes in order;
+ * they are valid only during the call. Every method throws TundraError `format` where the delta breaks its format,
+ * asks for bytes that the old file does not have, is cut short, goes on after its end, or makes more than
+ * `limitBytes`.
  */
 export class Patcher {
   readonly #base: PatchBase;

@@ -8,7 +8,7 @@ import { needs } from '../../test/peers.js';
 import { DeltaBuilder } from './delta-builder.js';
 import { loadKernel } from './kernel.js';
 import { applyDelta } from './patcher.js';
-import { editedPair, randomBytes, seededRandom } from './samples.js';
+import { editedPair, randomBytes, seededRandom } from './samples.fixture.js';
 import { SignatureBuilder } from './signature-builder.js';
 
 const kernel = loadKernel();

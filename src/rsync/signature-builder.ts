@@ -11,9 +11,9 @@ const PIECE_BYTES = 64 << 10;
 const OPEN_BLOCK_BYTES = 32;
 
 /**
- * Makes the signature of a file (rollsum, the first 8 bytes of MD4), byte for byte that of librsync, in memory that does not
- * depend on the file's size if `take` is called from time to time. Many builders may share a kernel. `reset` begins another
- * file and costs next to nothing.
+ * Makes the signature of a file (rollsum, the first 8 bytes of MD4), byte for byte that of librsync, in memory that
+ * does not depend on the file's size if `take` is called from time to time. Many builders may share a kernel. `reset`
+ * begins another file and costs next to nothing.
  */
 export class SignatureBuilder {
   readonly #kernel: Kernel;

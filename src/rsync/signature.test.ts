@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { needs } from '../../test/peers.js';
 import { TundraError } from '../base/errors.js';
 import { compileKernel, loadKernel } from './kernel.js';
-import { cutAtRandom, dullBytes, randomBytes, seededRandom } from './samples.js';
+import { cutAtRandom, dullBytes, randomBytes, seededRandom } from './samples.fixture.js';
 import { SignatureBuilder } from './signature-builder.js';
 import { parseSignatureHeader, signatureBlockSize, signatureSizeBytes } from './signature-format.js';
 

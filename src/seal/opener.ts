@@ -1,11 +1,97 @@
-import { open } from 'node:fs/promises';
 import { messageOf, TundraError } from '../base/errors.js';
-import type { Secret } from '../base/secret.js';
 import type { OpenedFile, Opener } from './cipher.js';
 import { fileBytes } from './file-bytes.js';
 import { openWithGnupg } from './gnupg/open.js';
-import { Gnupg, type GnupgSettings } from './gnupg/program.js';
+import { Gnupg } from './gnupg/program.js';
 import { gunzipFile } from './gzip.js';
-import { type ClosedMessage, keysFit, openMessage } from './library/message.js';
+import { keysFit, openMessage } from './library/message.js';
 import { PassphraseKeys } from './library/s2k.js';
 import { noPassphrase } from './refusals.js';
+import { given, type SealSettings } from './settings.js';
+
+/**
+ * Opens sealed files: in this process where the library can, else with the gpg program. What a file needs is read off
+ * the file itself.
+ */
+export class MessageOpener implements Opener {
+  readonly #settings: SealSettings;
+  readonly #gnupg: Gnupg;
+  readonly #keys: PassphraseKeys | undefined;
+  #warnedOfMissingCheck = false;
+
+  constructor(settings: SealSettings) {
+    this.#settings = settings;
+    this.#gnupg = new Gnupg(settings.gnupg ?? {});
+    const passphrase = given(settings.passphrase);
+    this.#keys = passphrase && new PassphraseKeys(passphrase);
+  }
+
+  async open(
+    path: string,
+    sealing: { encrypted: boolean; compressed: boolean },
+    name: string,
+  ): Promise<OpenedFile> {
+    if (sealing.encrypted) return this.#openEncrypted(path, name);
+    return { bytes: sealing.compressed ? gunzipFile(path, name) : fileBytes(path), signedBy: undefined };
+  }
+
+  /**
+   * Whether the passphrase fits an encrypted file, by its first bytes alone: a wrong one does by chance, 1 in 65,536.
+   * Undefined where only the gpg program could tell, or where there is no passphrase.
+   * Errors: TundraError `encryption` where the file is not encrypted.
+   */
+  async checkKey(path: string, name: string): Promise<boolean | undefined> {
+    return this.#keys === undefined ? undefined : keysFit(path, name, this.#keys);
+  }
+
+  async #openEncrypted(path: string, name: string): Promise<OpenedFile> {
+    const message = await openMessage(path, name, this.#keys);
+    if (!message.isProtected) this.#warnOfMissingCheck(name);
+    if ('bytes' in message && message.kind === 'file') return { bytes: message.bytes, signedBy: undefined };
+    if ('bytes' in message && message.kind === 'signed file') {
+      // Its content was checked already: without gpg only the signature goes unread.
+      const failure = await this.#gnupg.version().then(() => undefined, messageOf);
+      if (failure !== undefined) {
+        this.#settings.onWarning(`the signature of ${name} is not checked: ${failure}`);
+        return { bytes: message.bytes, signedBy: undefined };
+      }
+    }
+    const beyond = 'bytes' in message ? message.kind : message.beyond;
+    if (beyond === undefined && !this.#gnupg.settings.useAgent) throw noPassphrase(name);
+    return this.#openWithGnupg(path, name, message.isProtected, beyond);
+  }
+
+  async #openWithGnupg(
+    path: string,
+    name: string,
+    isProtected: boolean,
+    beyond: string | undefined,
+  ): Promise<OpenedFile> {
+    const settings = this.#settings;
+    try {
+      await this.#gnupg.version();
+    } catch (error) {
+      if (!(error instanceof TundraError) || beyond === undefined) throw error;
+      throw new TundraError(error.code, `${name} uses ${beyond}: ${error.message}`, {
+        advice: error.advice,
+        cause: error,
+      });
+    }
+    return openWithGnupg(this.#gnupg, path, name, {
+      tempDir: settings.tempDir,
+      passphrase: given(settings.passphrase),
+      signKey: 'signKey' in settings ? settings.signKey : undefined,
+      secretKeyring: 'secretKeyring' in settings ? settings.secretKeyring : undefined,
+      isProtected,
+      onWarning: settings.onWarning,
+    });
+  }
+
+  #warnOfMissingCheck(name: string): void {
+    if (this.#warnedOfMissingCheck) return;
+    this.#warnedOfMissingCheck = true;
+    this.#settings.onWarning(
+      `${name} has no integrity check, as old versions of gpg wrote files: whether it was altered shows only where the manifest has its hash`,
+    );
+  }
+}

@@ -12,7 +12,7 @@ export function wrongPassphrase(name: string): TundraError {
 }
 
 export function noPassphrase(name: string): TundraError {
-  return new TundraError('encryption', `${name} is encrypted with a passphrase, and none was given`, {
+  return new TundraError('encryption', `${name} takes a passphrase to open, and none was given`, {
     advice: 'Set PASSPHRASE in the environment.',
   });
 }

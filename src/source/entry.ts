@@ -1,5 +1,6 @@
 import { type BigIntStats, constants, lstatSync, readlinkSync, statSync } from 'node:fs';
 import type { Attributes, EntryType } from '../base/attributes.js';
+import { errnoOf } from '../base/errors.js';
 import { diskPath, type Latin1, type PathKey } from '../base/path-key.js';
 import type { Owners } from './owners.js';
 
@@ -30,8 +31,28 @@ const typeOfFormat: Record<number, EntryType | undefined> = {
 
 const statOptions = { bigint: true, throwIfNoEntry: false } as const;
 
-/** Reads the attributes of a path; with `followLinks` those of what a symbolic link leads to. Throws system errors. */
+/** That nothing is there: no such name, a file where a folder was, links that lead in a circle. */
+const goneCodes = new Set<string | undefined>(['ENOENT', 'ENOTDIR', 'ELOOP']);
+
+/**
+ * Reads the attributes of a path; with `followLinks` those of what a symbolic link leads to. Throws system errors, but
+ * for those that mean that nothing is there.
+ */
 export function readEntry(
+  key: PathKey,
+  path: Latin1,
+  owners: Owners,
+  followLinks: boolean,
+): SourceEntry | NoEntry {
+  try {
+    return readExisting(key, path, owners, followLinks);
+  } catch (error) {
+    if (goneCodes.has(errnoOf(error))) return 'gone';
+    throw error;
+  }
+}
+
+function readExisting(
   key: PathKey,
   path: Latin1,
   owners: Owners,

@@ -26,6 +26,12 @@ describe('compileGlob', () => {
     ['ignorecase:/Ab/[X-Z]É', ['/aB/yé', '/AB/XÉ'], ['/ab', '/'], ['/ab/wé', '/ac']],
     ['IgnoreCase:straße', ['STRAßE', 'straẞe'], [], ['strasse']],
     ['*a*b*', ['xaxbx', 'ab', 'aab/c'], [], ['ba', 'a/b']],
+    [
+      `*${'abcdefghij'.repeat(8)}/*/z`,
+      [`-${'abcdefghij'.repeat(8)}/y/z`],
+      [`${'abcdefghij'.repeat(8)}/y`],
+      ['z'],
+    ],
     ['**/x/*y', ['a/x/by', 'a/b/x/y/z'], ['a', 'a/x', 'a/x/b'], []],
   ];
   for (const [glob, match, parent, none] of cases) {

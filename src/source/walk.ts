@@ -146,9 +146,7 @@ function readChild(parent: SourceEntry, name: Latin1, reader: Reader): SourceEnt
     if (typeof found !== 'string') return found;
     warn(reader, found === 'gone' ? 'vanished' : found, { key, path });
   } catch (error) {
-    // Links that lead in a circle (ELOOP) lead nowhere.
-    const isGone = errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ELOOP';
-    warn(reader, isGone ? 'vanished' : 'cannot-stat', { key, path }, error);
+    warn(reader, 'cannot-stat', { key, path }, error);
   }
   return undefined;
 }

@@ -20,7 +20,16 @@ import {
 } from 'node:fs';
 import type { Attributes } from '../base/attributes.js';
 import { errnoOf, messageOf, TundraError } from '../base/errors.js';
-import { childKey, diskPath, displayBytes, isWithin, type Latin1, type PathKey, parentKey, slashPath } from '../base/path-key.js';
+import {
+  childKey,
+  diskPath,
+  displayBytes,
+  isWithin,
+  type Latin1,
+  type PathKey,
+  parentKey,
+  slashPath,
+} from '../base/path-key.js';
 
 export interface TreeWriterOptions {
   /** Maps owners in the backup to ids here; undefined restores no ownership. */
@@ -251,9 +260,13 @@ export class TreeWriter {
       });
       if (result.error !== undefined) throw result.error;
       if (result.status !== 0) {
-        throw new TundraError('unexpected', `mknod: ${displayBytes(slashPath(key))}: ${result.stderr.trim()}`, {
-          advice: type === 'fifo' ? undefined : 'Only root may make device nodes.',
-        });
+        throw new TundraError(
+          'unexpected',
+          `mknod: ${displayBytes(slashPath(key))}: ${result.stderr.trim()}`,
+          {
+            advice: type === 'fifo' ? undefined : 'Only root may make device nodes.',
+          },
+        );
       }
     } finally {
       closeSync(folder);

@@ -123,7 +123,8 @@ async function removeSpooled(fetching: Promise<Fetched> | undefined): Promise<vo
 async function hashFile(path: string, algorithm: string, name: string): Promise<string> {
   const digest = createHash(algorithm);
   try {
-    for await (const piece of createReadStream(path, { highWaterMark: 512 * 1024 })) digest.update(piece as Buffer);
+    for await (const piece of createReadStream(path, { highWaterMark: 512 * 1024 }))
+      digest.update(piece as Buffer);
   } catch (cause) {
     throw new TundraError('backend-not-found', `${name} cannot be read from the storage`, { cause });
   }

@@ -145,7 +145,8 @@ export class SetReader {
 
   #boundByNextVolume(): void {
     const bound = this.#volumes[this.#next]?.startKey;
-    this.key = bound === undefined ? undefined : bound < this.#wanted ? this.#wanted : bound;
+    const wanted = this.#wanted;
+    this.key = bound !== undefined && bound < wanted ? wanted : bound;
   }
 
   async #end(): Promise<void> {

@@ -41,4 +41,3 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     return 0;
   };
 }
-

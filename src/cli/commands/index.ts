@@ -5,7 +5,11 @@ import { type CommandLine, commandLineError } from '../arguments.js';
 import type { Terminal } from '../terminal.js';
 
 /** Runs a command and returns the exit status. */
-export type Command = (line: CommandLine, environment: NodeJS.ProcessEnv, terminal: Terminal) => Promise<number>;
+export type Command = (
+  line: CommandLine,
+  environment: NodeJS.ProcessEnv,
+  terminal: Terminal,
+) => Promise<number>;
 
 /** Loaded when it is run: a start pays for nothing that it does not use. */
 const commands: Record<CommandName, () => Promise<Command>> = {
@@ -32,7 +36,9 @@ function impliedCommand(given: readonly string[]): CommandName {
   if (given.length > 2) throw commandLineError('Too many arguments');
   if (isUrl(second)) return 'backup';
   if (isUrl(first)) return 'restore';
-  const hint = statSync(second, { throwIfNoEntry: false })?.isDirectory() ? `; for a folder, write file://${second}` : '';
+  const hint = statSync(second, { throwIfNoEntry: false })?.isDirectory()
+    ? `; for a folder, write file://${second}`
+    : '';
   throw commandLineError(`one of the two arguments must be a URL, such as file:///usr/local${hint}`);
 }
 
@@ -41,7 +47,9 @@ export function takeArguments(line: CommandLine, ...names: string[]): string[] {
   const { length } = line.arguments;
   if (length < names.length) throw commandLineError(`Too few arguments: expected ${names.join(' and ')}`);
   if (length > names.length) {
-    throw commandLineError(`Too many arguments: "${line.arguments[names.length]}" is one more than ${names.join(' and ')}`);
+    throw commandLineError(
+      `Too many arguments: "${line.arguments[names.length]}" is one more than ${names.join(' and ')}`,
+    );
   }
   return line.arguments;
 }

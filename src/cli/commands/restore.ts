@@ -43,9 +43,13 @@ export function pathOption(options: OptionValues): PathKey {
     .split('/')
     .filter((part) => part !== '' && part !== '.');
   if (path.startsWith('/') || parts.includes('..')) {
-    throw new TundraError('command-line', `--path-to-restore: "${path}" must be relative to the source folder`, {
-      advice: 'Give the path as "list-current-files" shows it.',
-    });
+    throw new TundraError(
+      'command-line',
+      `--path-to-restore: "${path}" must be relative to the source folder`,
+      {
+        advice: 'Give the path as "list-current-files" shows it.',
+      },
+    );
   }
   return keyOfSlashPath(parts.join('/'));
 }

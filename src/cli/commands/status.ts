@@ -1,7 +1,7 @@
 import { withSession } from '../../app/session.js';
-import { readCollection, tellWarnings } from '../../operations/session.js';
 import { lastFullTime } from '../../chain/catalog.js';
 import { prettyTime } from '../../format/times.js';
+import { readCollection, tellWarnings } from '../../operations/session.js';
 import { collectionStatusText } from '../render/collection-status.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';

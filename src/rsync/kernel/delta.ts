@@ -2,11 +2,12 @@
  * Searches a new file for the blocks of an old one.
  *
  * The window holds, in this order, the bytes of a literal not yet sent (`literal`..`here`) and those still to be
- * searched (`here`..`end`). Every decision rests on bytes that are sure to be there before it is made, so the delta does not
- * depend on how the file was cut into pieces.
+ * searched (`here`..`end`). Every decision rests on bytes that are sure to be there before it is made, so the delta
+ * does not depend on how the file was cut into pieces.
  */
 import { blockCount, buildIndex, find, holdsWeak, mayHold, openIndex, strongMatches, strongOf, weakAt } from './index';
-import { DIGESTS, LANE_SUMS, md4x4 } from './md4';
+import { DIGESTS } from './md4';
+import { LANE_SUMS, md4x4 } from './md4x4';
 import { DELTA_AREA, ensureMemory } from './memory';
 import { MAX_LITERAL, emitCopy, emitEnd, emitLiteral, hasRoom, openOutput } from './output';
 import { rollSingly, rollToCandidate } from './roll';
@@ -22,9 +23,9 @@ const INPUT_SIZE: u32 = 0x40000;
 /** Longest block of which four are hashed at once. */
 const MAX_LANE_BLOCK: u32 = 0x4000;
 /**
- * Strong sums that turn out different are paid from an allowance, in bytes hashed, that grows with every byte searched:
- * rolling sums made to collide cannot slow the search to a block's hash per byte. A position past the allowance counts as
- * new.
+ * Strong sums that turn out different are paid from an allowance, in bytes hashed, that grows with every byte
+ * searched: rolling sums made to collide cannot slow the search to a block's hash per byte. A position past the
+ * allowance counts as new.
  */
 const FIRST_ALLOWANCE: i64 = 16 << 20;
 const ALLOWANCE_PER_BYTE: i64 = 4;

@@ -23,8 +23,8 @@ let entriesSize: usize = 0;
 export let blockCount: u32 = 0;
 
 /**
- * The filter: 32-bit words, chosen by the high bits of a sum's mix. In its word a sum sets one bit of each byte, chosen by the low
- * three bits of its own byte.
+ * The filter: 32-bit words, chosen by the high bits of a sum's mix. In its word a sum sets one bit of each byte,
+ * chosen by the low three bits of its own byte.
  */
 export let filter: usize = 0;
 export let filterShift: u32 = 0;

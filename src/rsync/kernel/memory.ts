@@ -1,6 +1,6 @@
 /**
- * Where things lie in the kernel's linear memory. Nothing is allocated: every region has a fixed place, and the one that
- * grows with the file (delta.ts) comes last.
+ * Where things lie in the kernel's linear memory. Nothing is allocated: every region has a fixed place, and the one
+ * that grows with the file (delta.ts) comes last.
  *
  * | offset  | size    | meaning                                              |
  * |---------|---------|------------------------------------------------------|

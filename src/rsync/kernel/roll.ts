@@ -9,11 +9,11 @@ const ADDRESSES: usize = memory.data(16, 16);
 @inline
 function letThrough(sums: v128, base: v128, shift: u32): v128 {
   const mixed = i32x4.mul(sums, i32x4.splat(MIX));
-  const at = i32x4.add(base, i32x4.shl(i32x4.shr_u(mixed, shift), 2));
-  let words = v128.load_zero<u32>(i32x4.extract_lane(at, 0));
-  words = v128.load_lane<u32>(i32x4.extract_lane(at, 1), words, 1);
-  words = v128.load_lane<u32>(i32x4.extract_lane(at, 2), words, 2);
-  words = v128.load_lane<u32>(i32x4.extract_lane(at, 3), words, 3);
+  v128.store(ADDRESSES, i32x4.add(base, i32x4.shl(i32x4.shr_u(mixed, shift), 2)));
+  let words = v128.load_zero<u32>(load<u32>(ADDRESSES));
+  words = v128.load_lane<u32>(load<u32>(ADDRESSES, 4), words, 1);
+  words = v128.load_lane<u32>(load<u32>(ADDRESSES, 8), words, 2);
+  words = v128.load_lane<u32>(load<u32>(ADDRESSES, 12), words, 3);
   const bits = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
   const masks = v128.swizzle(bits, v128.and(sums, i8x16.splat(7)));
   return i32x4.eq(v128.and(words, masks), masks);
@@ -29,8 +29,8 @@ function runningSums(x: v128): v128 {
 }
 
 /**
- * The window of `size` bytes is at `p` and known not to match. Moves it on by at least one byte, at most to `limit`, and
- * returns where it stopped: at the first position whose sum may be in the index, or at the limit.
+ * The window of `size` bytes is at `p` and known not to match. Moves it on by at least one byte, at most to `limit`,
+ * and returns where it stopped: at the first position whose sum may be in the index, or at the limit.
  */
 export function rollToCandidate(p: usize, size: u32, limit: usize): usize {
   const eachOut = i16x8.splat(<i16>size);

@@ -1,5 +1,6 @@
 /** Entries of a signature: for each block the big-endian rollsum and the first 8 bytes of its MD4. */
-import { DIGESTS, LANE_SUMS, md4Absorb, md4Close, md4Open, md4x4 } from './md4';
+import { DIGESTS, md4Absorb, md4Close, md4Open } from './md4';
+import { LANE_SUMS, md4x4 } from './md4x4';
 import { SIGN_INPUT, SIGN_OUTPUT } from './memory';
 import { rollsum, withOffset } from './weak';
 

@@ -1,4 +1,7 @@
-/** The two rolling sums of librsync: "rollsum" (two 16-bit sums, as Adler) and RabinKarp (a polynomial modulo 2^32). */
+/**
+ * The two rolling sums of librsync: "rollsum" (two 16-bit sums, as Adler) and RabinKarp (a polynomial modulo
+ * 2^32).
+ */
 
 /** Added to every byte of a rollsum. */
 export const OFFSET: u32 = 31;

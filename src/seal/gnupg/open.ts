@@ -13,6 +13,8 @@ export interface OpenOptions {
   /** Folder for the plaintext while gpg has not said yet whether it is whole. */
   tempDir: string;
   passphrase?: Secret | undefined;
+  /** The key that is expected to have signed: its id or fingerprint. */
+  signKey?: string | undefined;
   /** Key ring of gpg 1 with the secret keys. */
   secretKeyring?: string | undefined;
   /** Whether the message has an integrity check; only one without may fail to pass it. */
@@ -36,7 +38,7 @@ export async function openWithGnupg(
     if (!isSound(report, options.isProtected)) {
       throw openFailure(report, name, options.passphrase !== undefined);
     }
-    const signer = signerOf(report);
+    const signer = signerOf(report, options.signKey);
     if (signer === undefined && hasStatus(report, 'NEWSIG')) {
       options.onWarning(`the signature of ${name} could not be checked\n${report.log}`);
     }
@@ -63,13 +65,16 @@ async function decryptInto(
 ): Promise<GnupgReport> {
   const input = await open(path, 'r');
   try {
-    const run = await gnupg.run(decryptCommands(options), { passphrase: options.passphrase, inputFd: input.fd });
+    const run = await gnupg.run(decryptCommands(options), {
+      passphrase: options.passphrase,
+      inputFd: input.fd,
+    });
     try {
       for await (const piece of run.stdout as AsyncIterable<Buffer>) await plain.writeFile(piece);
       return await run.ended;
     } catch (error) {
       run.kill();
-      await run.ended;
+      await run.ended.catch(() => {});
       throw errnoOf(error) === 'ENOSPC' ? tempFolderFull(options.tempDir, error) : error;
     }
   } finally {
@@ -94,7 +99,7 @@ function isSound(report: GnupgReport, isProtected: boolean): boolean {
   if (report.exitStatus === 0) return true;
   const harmful = ['BADMDC', 'BADSIG', 'ERROR', 'FAILURE', 'DECRYPTION_FAILED', 'UNEXPECTED'];
   if (report.exitStatus === undefined || harmful.some((keyword) => hasStatus(report, keyword))) return false;
-  return hasUncheckedSignature(report) || hasStatus(report, 'NODATA');
+  return hasUncheckedSignature(report) || (isProtected && hasStatus(report, 'NODATA'));
 }
 
 const NO_PUBLIC_KEY = 9;
@@ -104,10 +109,18 @@ function hasUncheckedSignature(report: GnupgReport): boolean {
   return codes.length > 0 && codes.every((code) => code === NO_PUBLIC_KEY);
 }
 
-/** Fingerprint of the key whose signature is good, even if the key has expired since. */
-function signerOf(report: GnupgReport): string | undefined {
+/**
+ * Fingerprint of the key whose signature is good, even if the key has expired since. If a subkey signed, and the key
+ * that is expected is the one it belongs to, it is that key's.
+ */
+function signerOf(report: GnupgReport, expectedKey: string | undefined): string | undefined {
   const isGood = ['GOODSIG', 'EXPSIG', 'EXPKEYSIG'].some((keyword) => hasStatus(report, keyword));
-  return isGood ? statusFields(report, 'VALIDSIG')[0]?.[0] : undefined;
+  const [signature] = statusFields(report, 'VALIDSIG');
+  if (!isGood || signature === undefined) return undefined;
+  const signer = signature[0];
+  const primary = signature[9];
+  const expected = expectedKey?.replace(/^0x/, '').toUpperCase();
+  return expected !== undefined && primary?.endsWith(expected) ? primary : signer;
 }
 
 function tempFolderFull(folder: string, cause: unknown): TundraError {

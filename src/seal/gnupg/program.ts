@@ -87,7 +87,13 @@ export class Gnupg {
 
   #start(args: string[], inputFd: number | undefined, passphrase: string | undefined): GnupgRun {
     const child = spawn(this.program, args, {
-      stdio: [inputFd ?? 'pipe', 'pipe', 'pipe', 'pipe', ...(passphrase === undefined ? [] : ['pipe' as const])],
+      stdio: [
+        inputFd ?? 'pipe',
+        'pipe',
+        'pipe',
+        'pipe',
+        ...(passphrase === undefined ? [] : ['pipe' as const]),
+      ],
     });
     // A gpg that dies early breaks its pipes; why it died stands in its report.
     for (const pipe of child.stdio) pipe?.on('error', () => {});
@@ -120,7 +126,8 @@ function commonOptions([major = 0, minor = 0]: readonly number[], settings: Gnup
   const options = ['--batch', '--no-tty', '--no-secmem-warning'];
   if (major === 1 && settings.useAgent) options.push('--use-agent');
   // From 2.1 on the agent asks for passphrases; loopback makes gpg take the one we pass.
-  if ((major > 2 || (major === 2 && minor >= 1)) && !settings.useAgent) options.push('--pinentry-mode=loopback');
+  if ((major > 2 || (major === 2 && minor >= 1)) && !settings.useAgent)
+    options.push('--pinentry-mode=loopback');
   return [...options, ...splitOptions(settings.userOptions)];
 }
 

@@ -32,14 +32,16 @@ export function statusFields(report: GnupgReport, keyword: string): string[][] {
   return report.statusLines.filter((line) => line.keyword === keyword).map((line) => line.fields);
 }
 
+/** Codes of libgpg-error. */
 const BAD_PASSPHRASE = 11;
+const NO_PASSPHRASE = 177;
 
 /** Whether gpg had a passphrase that does not fit, or none where it needed one. */
 export function wantedPassphrase(report: GnupgReport): boolean {
-  const codes = [...statusFields(report, 'ERROR'), ...statusFields(report, 'FAILURE')].map((fields) =>
-    errorCode(fields[1]),
-  );
-  return codes.includes(BAD_PASSPHRASE) || hasStatus(report, 'BAD_PASSPHRASE');
+  if (hasStatus(report, 'BAD_PASSPHRASE') || hasStatus(report, 'MISSING_PASSPHRASE')) return true;
+  const errors = [...statusFields(report, 'ERROR'), ...statusFields(report, 'FAILURE')];
+  const codes = errors.map((fields) => errorCode(fields[1]));
+  return codes.includes(BAD_PASSPHRASE) || codes.includes(NO_PASSPHRASE);
 }
 
 /** An error of libgpg-error, such as `67108875` or `11_BAD_PASSPHRASE`, without the part that names its source. */

@@ -1,7 +1,9 @@
+import type { TundraError } from '../../base/errors.js';
 import type { Secret } from '../../base/secret.js';
 import type { SealOutput, SealWriter } from '../cipher.js';
 import { sealFailure } from './failures.js';
 import type { Gnupg, GnupgRun } from './program.js';
+import type { GnupgReport } from './status.js';
 
 /** What is written goes to gpg in pieces of this size. */
 const PIECE_BYTES = 64 * 1024;
@@ -37,6 +39,8 @@ export class GnupgWriter implements SealWriter {
   #run: GnupgRun | undefined;
   /** gpg took the last piece that was sent, or is gone. */
   #taken = Promise.resolve();
+  /** It went without taking everything. */
+  #isBroken = false;
   /** All of gpg's output reached ours, or the first error on the way. */
   #delivered: Promise<void> | undefined;
   #state: 'open' | 'ended' | 'aborted' = 'open';
@@ -78,7 +82,7 @@ export class GnupgWriter implements SealWriter {
     run.stdin!.end();
     const report = await run.ended;
     await this.#delivered;
-    if (report.exitStatus !== 0) throw sealFailure(report, this.#keys.passphrase !== undefined);
+    if (report.exitStatus !== 0 || this.#isBroken) throw this.#failure(report);
     this.#state = 'ended';
   }
 
@@ -100,7 +104,10 @@ export class GnupgWriter implements SealWriter {
     this.#sentBytes += piece.length;
     let keepsUp = false;
     this.#taken = new Promise((resolve) => {
-      keepsUp = run.stdin!.write(piece, () => resolve());
+      keepsUp = run.stdin!.write(piece, (error) => {
+        this.#isBroken ||= error != null;
+        resolve();
+      });
     });
     return keepsUp ? undefined : this.#drain(run);
   }
@@ -129,10 +136,14 @@ export class GnupgWriter implements SealWriter {
   /** Waits until gpg took what was sent. Throws when it is gone, or our output failed. */
   async #drain(run: GnupgRun): Promise<void> {
     await this.#taken;
-    if (!run.stdin!.destroyed) return;
+    if (!this.#isBroken) return;
     const report = await run.ended;
     await this.#delivered;
-    throw sealFailure(report, this.#keys.passphrase !== undefined);
+    throw this.#failure(report);
+  }
+
+  #failure(report: GnupgReport): TundraError {
+    return sealFailure(report, this.#keys.passphrase !== undefined);
   }
 }
 

@@ -37,6 +37,7 @@ export async function openMessage(
   name: string,
   keys: PassphraseKeys | undefined,
 ): Promise<OpenMessage | ClosedMessage> {
+  if (await isArmored(path)) return { beyond: 'ASCII armor', isProtected: true };
   const { isProtected, ways } = await withHead(path, name, (head) => ({
     isProtected: head.isProtected,
     ways: waysIn(head, keys),
@@ -64,6 +65,7 @@ export async function keysFit(
   name: string,
   keys: PassphraseKeys,
 ): Promise<boolean | undefined> {
+  if (await isArmored(path)) return undefined;
   const { beyond, fitting } = await withHead(path, name, (head) => waysIn(head, keys));
   return beyond === undefined ? fitting.length > 0 : undefined;
 }
@@ -83,6 +85,16 @@ function waysIn(head: MessageHead, keys: PassphraseKeys | undefined): WaysIn {
     else if (key !== undefined && fitsPrefix(key, head.prefix)) fitting.push(key);
   }
   return fitting.length > 0 ? { fitting, beyond: undefined } : { fitting, beyond };
+}
+
+const ARMOR = '-----BEGIN PGP MESSAGE';
+
+async function isArmored(path: string): Promise<boolean> {
+  const file = new PieceReader(fileBytes(path, ARMOR.length));
+  const start = Buffer.alloc(ARMOR.length);
+  await file.read(start);
+  await file.close();
+  return start.toString('latin1') === ARMOR;
 }
 
 /** Runs `look` over the packets before the data. */

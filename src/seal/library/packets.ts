@@ -135,6 +135,7 @@ export class PacketBody implements ByteReader {
   }
 
   async skip(): Promise<void> {
+    if (this.#extent.sizeBytes === 0 && !this.#extent.partial) return;
     const rest = new Uint8Array(64 * 1024);
     while ((await this.read(rest)) === rest.length);
   }

@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import { TundraError } from '../base/errors.js';
+import { diskPath, type Latin1, slashPath } from '../base/path-key.js';
+import { type PeerWalk, peerWalks } from './peer.fixture.js';
+import { createSelection, type SelectionRule, selectAll } from './selection.js';
+import { oddTree, testFolder, testTree } from './tree.fixture.js';
+import { type WalkWarning, walk, walkWarnings } from './walk.js';
+
+interface Walked {
+  paths: Latin1[];
+  warnings: [WalkWarning, Latin1][];
+}
+
+function walked(root: Latin1, rules: SelectionRule[] = [], followLinks = false): Walked {
+  const result: Walked = { paths: [], warnings: [] };
+  const selection = createSelection(rules, { path: root, isDirectory: true });
+  const onWarning = (kind: WalkWarning, key: string) => result.warnings.push([kind, slashPath(key)]);
+  for (const entry of walk(root, selection, { followLinks, onWarning }))
+    result.paths.push(slashPath(entry.key));
+  return result;
+}
+
+const include = (glob: Latin1): SelectionRule => ({ kind: 'include', glob });
+const exclude = (glob: Latin1): SelectionRule => ({ kind: 'exclude', glob });
+
+describe('walk', () => {
+  it('yields all entries in the order of their keys', (t) => {
+    const root = testTree(t, oddTree);
+    const entries = [...walk(root, selectAll, { onWarning: (...warning) => assert.fail(warning.join()) })];
+    const keys = entries.map((entry) => entry.key);
+    assert.deepEqual(keys, [...keys].sort());
+    assert.deepEqual(new Set(keys).size, keys.length);
+    for (const path of Object.keys(oddTree)) assert.ok(keys.includes(path.replaceAll('/', '\0')), path);
+    assert.equal(keys[0], '');
+    for (const entry of entries) {
+      assert.equal(entry.path, entry.key === '' ? root : `${root}/${slashPath(entry.key)}`);
+    }
+  });
+
+  it('leaves out what is excluded, with all below it', (t) => {
+    const root = testTree(t, { 'a/b': 'file', 'c/d/e': 'file', f: 'file' });
+    assert.deepEqual(walked(root, [exclude(`${root}/c/d`)]).paths, ['.', 'a', 'a/b', 'c', 'f']);
+    assert.deepEqual(walked(root, [exclude('**')]).paths, ['.']);
+  });
+
+  it('yields the parents of what is included, and no others', (t) => {
+    const tree = {
+      'a/b/c': 'file',
+      'a/x/c': 'file',
+      'b/b/d': 'file',
+      'z/q': 'directory',
+      'z/r/c': 'file',
+    } as const;
+    const root = testTree(t, tree);
+    const paths = walked(root, [include('**/c'), exclude('**')]).paths;
+    assert.deepEqual(paths, ['.', 'a', 'a/b', 'a/b/c', 'a/x', 'a/x/c', 'z', 'z/r', 'z/r/c']);
+  });
+
+  it('takes a root that is no directory for the only entry', (t) => {
+    const root = testTree(t, { f: 'file', 'd/e': 'file', l: { link: 'd' } });
+    assert.deepEqual(walked(`${root}/f`).paths, ['.']);
+    assert.deepEqual(walked(`${root}/l`).paths, ['.']);
+    assert.deepEqual(walked(`${root}/l`, [], true).paths, ['.', 'e']);
+  });
+
+  it('refuses a root that is not there', (t) => {
+    const root = testTree(t, { f: 'file', l: { link: 'l' } });
+    for (const path of [`${root}/none`, `${root}/f/x`, `${root}/${'x'.repeat(300)}`, `${root}/l/x`]) {
+      assert.throws(
+        () => walked(path),
+        (error) => error instanceof TundraError && error.exitStatus === 13,
+      );
+    }
+  });
+
+  it('passes over what vanishes while it walks', (t) => {
+    const root = testTree(t, { 'a/b': 'file', b: 'file', 'c/x': 'file', d: 'file' });
+    const seen: Latin1[] = [];
+    const warnings: string[] = [];
+    const onWarning = (kind: WalkWarning, key: string) => warnings.push(`${kind} ${slashPath(key)}`);
+    for (const entry of walk(root, selectAll, { onWarning })) {
+      seen.push(slashPath(entry.key));
+      if (entry.key === 'a') rmSync(`${root}/b`);
+      if (entry.key === 'c') rmSync(`${root}/c`, { recursive: true });
+    }
+    assert.deepEqual(seen, ['.', 'a', 'a/b', 'c', 'd']);
+    assert.deepEqual(warnings, ['vanished b', 'cannot-list c']);
+  });
+
+  it('passes over sockets', async (t) => {
+    const root = testTree(t, { a: 'file' });
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(`${root}/sock`, resolve));
+    t.after(() => server.close());
+    assert.deepEqual(walked(root), { paths: ['.', 'a'], warnings: [['socket', 'sock']] });
+    assert.throws(() => walked(`${root}/sock`), TundraError);
+  });
+
+  it('follows links when asked, but not for ever', (t) => {
+    const root = testTree(t, {
+      'a/f': 'file',
+      'a/up': { link: '..' },
+      'b/to-a': { link: '../a' },
+      'b/self': { link: 'self' },
+      dangling: { link: 'nowhere' },
+      file: { link: 'a/f' },
+    });
+    const { paths, warnings } = walked(root, [], true);
+    assert.deepEqual(paths, ['.', 'a', 'a/f', 'b', 'b/to-a', 'b/to-a/f', 'file']);
+    assert.deepEqual(warnings, [
+      ['link-loop', 'a/up'],
+      ['vanished', 'b/self'],
+      ['link-loop', 'b/to-a/up'],
+      ['vanished', 'dangling'],
+    ]);
+    assert.deepEqual(walked(root).paths.length, 9);
+  });
+
+  it('goes as deep as the system lets it', (t) => {
+    const root = testFolder(t);
+    const before = process.cwd();
+    try {
+      process.chdir(root);
+      for (const [name, levels] of [
+        ['d', 1000],
+        ['d'.repeat(200), 15],
+      ] as const) {
+        const folders = Array<string>(levels).fill(name).join('/');
+        mkdirSync(folders, { recursive: true });
+        process.chdir(folders);
+      }
+    } finally {
+      process.chdir(before);
+    }
+    writeFileSync(`${root}/e`, '');
+    const { paths, warnings } = walked(root);
+    assert.ok(paths.length > 1005 && paths.length < 1015, String(paths.length));
+    assert.equal(paths.at(-1), 'e');
+    assert.equal(warnings.length, 1);
+    assert.ok(warnings[0]![0] === 'cannot-stat' || warnings[0]![0] === 'cannot-list', warnings[0]![0]);
+  });
+
+  it('leaves out what an ordinary user may not read', (t) => {
+    const root = lockedTree(t);
+    const { paths, warnings } = walkedAsUser(t, root) ?? {};
+    if (paths === undefined || warnings === undefined) return;
+    assert.deepEqual(paths, ['.', 'no-entry', 'ok', 'ok/f']);
+    assert.deepEqual(warnings, [
+      ['cannot-read', 'closed'],
+      ['cannot-stat', 'no-entry/f'],
+      ['cannot-read', 'no-list'],
+      ['cannot-read', 'secret'],
+    ]);
+    const answer = peerWalks(t, [{ root, rules: [] }], ordinaryUser)?.[0];
+    if (answer === undefined) return;
+    assert.ok('entries' in answer);
+    assert.deepEqual(pathsOf(answer), paths);
+    assert.deepEqual(
+      answer.codes,
+      warnings.map(([kind]) => walkWarnings[kind].code),
+    );
+  });
+
+  it('yields a root it may not list', (t) => {
+    const root = testTree(t, { f: 'file' });
+    chmodSync(root, 0o000);
+    if (ordinaryUser !== undefined) spawnSync('chown', ['65534', root]);
+    const found = walkedAsUser(t, root);
+    if (found === undefined) return;
+    assert.deepEqual(found, { paths: ['.'], warnings: [['cannot-list', '.']] });
+    const answer = peerWalks(t, [{ root, rules: [] }], ordinaryUser)?.[0];
+    if (answer === undefined) return;
+    assert.deepEqual(answer, { entries: 'entries' in answer ? answer.entries : [], codes: [1] });
+    assert.deepEqual(pathsOf(answer), ['.']);
+  });
+});
+
+function pathsOf(answer: PeerWalk): Latin1[] {
+  return 'entries' in answer ? answer.entries.map(({ path }) => path || '.') : [];
+}
+
+/** Root may read everything: the walk is then made by another user. */
+const ordinaryUser = process.getuid?.() === 0 ? 65_534 : undefined;
+
+function lockedTree(t: TestContext): Latin1 {
+  const tree = {
+    'closed/f': 'file',
+    'no-entry/f': 'file',
+    'no-list/f': 'file',
+    'ok/f': 'file',
+    secret: 'file',
+  } as const;
+  const root = testTree(t, tree);
+  if (ordinaryUser !== undefined) spawnSync('chown', ['-R', String(ordinaryUser), root]);
+  const modes = { closed: 0o000, 'no-entry': 0o444, 'no-list': 0o311, secret: 0o000 };
+  for (const [path, mode] of Object.entries(modes)) chmodSync(diskPath(`${root}/${path}`), mode);
+  return root;
+}
+
+function walkedAsUser(t: TestContext, root: Latin1): Walked | undefined {
+  if (ordinaryUser === undefined) return walked(root);
+  const module = new URL('./walk.js', import.meta.url).href;
+  const program = `
+    const { walk } = await import(${JSON.stringify(module)});
+    const result = { paths: [], warnings: [] };
+    const slashed = (key) => key.replaceAll('\\0', '/') || '.';
+    const onWarning = (kind, key) => result.warnings.push([kind, slashed(key)]);
+    for (const { key } of walk(process.argv[1], () => 'include', { onWarning })) result.paths.push(slashed(key));
+    console.log(JSON.stringify(result));`;
+  const done = spawnSync(process.execPath, ['--input-type=module', '-e', program, root], {
+    encoding: 'utf8',
+    cwd: '/',
+    uid: ordinaryUser,
+    gid: ordinaryUser,
+  });
+  if (done.error !== undefined || /ERR_MODULE_NOT_FOUND|EACCES/.test(done.stderr)) {
+    t.skip('needs node and the built project where an ordinary user can read them');
+    return undefined;
+  }
+  assert.equal(done.status, 0, done.stderr);
+  return JSON.parse(done.stdout) as Walked;
+}
