@@ -1,9 +1,10 @@
 // Builds everything the command line, the tests and the benchmarks need into dist/.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
@@ -13,6 +14,28 @@ function run(packageName, binary, args) {
   const manifest = require.resolve(`${packageName}/package.json`);
   const script = join(dirname(manifest), require(manifest).bin[binary]);
   execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: 'inherit' });
+}
+
+/** Puts what the command line loads into few files: a start then reads some, not a hundred. */
+async function bundle() {
+  const source = join(root, 'src');
+  const names = readdirSync(source, { recursive: true }).map(String);
+  const entries = names.filter((name) => name === join('cli', 'main.ts') || /-(thread|worker)\.ts$/.test(name));
+  const outdir = join(root, 'dist/app');
+  rmSync(outdir, { recursive: true, force: true });
+  await build({
+    entryPoints: Object.fromEntries(entries.map((name) => [basename(name, '.ts'), join(source, name)])),
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.15',
+    logLevel: 'warning',
+  });
+  for (const name of readdirSync(join(root, 'dist/src'), { recursive: true }).map(String)) {
+    if (name.endsWith('.wasm')) copyFileSync(join(root, 'dist/src', name), join(outdir, basename(name)));
+  }
 }
 
 mkdirSync(join(root, 'dist/src/rsync'), { recursive: true });
@@ -30,3 +53,4 @@ run('assemblyscript', 'asc', [
   'abort=',
 ]);
 run('typescript', 'tsc', ['-p', '.']);
+await bundle();

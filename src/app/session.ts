@@ -75,12 +75,13 @@ export async function withSession<T>(
         onWarning: (text) => events({ kind: 'message', level: 'warning', text }),
       };
       const plain = { tempDir: tempFolder, onWarning: seal.onWarning };
+      const cipher = createCipher(seal);
       return await action({
         backend,
         archive,
         prefixes: settings.prefixes,
-        cipher: createCipher(seal),
-        manifestCipher: createCipher(seal.kind === 'gzip' ? { kind: 'none', ...plain } : seal),
+        cipher,
+        manifestCipher: seal.kind === 'gzip' ? createCipher({ kind: 'none', ...plain }) : cipher,
         localSignatureCipher: createCipher({ kind: 'gzip', level: localSignatureLevel, ...plain }),
         opener: createOpener(seal),
         canOpen: settings.canOpen,

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { access, constants, readFile, realpath, stat } from 'node:fs/promises';
+import { access, constants, open, readFile, realpath, stat } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TundraError } from '../base/errors.js';
@@ -45,16 +45,16 @@ os.remove(path)
  * knows nothing. So two things are done:
  *
  * - Where Linux tells of such locks (`/proc/locks`), one on that file is a `user-error` that names its holder.
- * - Where there is a `duplicity` in the path, and Python, a Python process takes the same lock and holds it for us.
+ * - Where there is a `duplicity` in the path, the Python that runs it takes the same lock and holds it for us.
  *
  * Where neither can be had, as without Python or on a file system without locks, nothing keeps the peer out.
  */
 export async function keepPeerOut(folder: string, env: Environment): Promise<{ release(): Promise<void> }> {
   const path = join(await realpath(folder), 'lockfile');
-  const wanted = (await isInPath('duplicity', env)) && (await isInPath('python3', env));
+  const python = await pythonOfPeer(env);
   for (let look = 1; ; look++) {
     const pid = await lockedBy(path);
-    const child = pid === undefined && wanted ? await holdLock(path, env) : undefined;
+    const child = pid === undefined && python !== undefined ? await holdLock(path, python, env) : undefined;
     if (pid === undefined && child !== 'busy') return { release: async () => child && endHolder(child) };
     if (look < looks) {
       await sleep(lookPauseMs);
@@ -96,24 +96,45 @@ function hexByte(number: bigint): string {
   return number.toString(16).padStart(2, '0');
 }
 
-async function isInPath(program: string, env: Environment): Promise<boolean> {
+/** The Python that the peer's first line names; undefined if there is no peer in the path, or it is no Python program. */
+async function pythonOfPeer(env: Environment): Promise<string | undefined> {
   for (const folder of (env.PATH ?? '').split(delimiter)) {
     if (folder === '') continue;
-    const found = await access(join(folder, program), constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return true;
+    const program = join(folder, 'duplicity');
+    try {
+      await access(program, constants.X_OK);
+      const [interpreter, argument] = await interpreterOf(program);
+      const python = basename(interpreter ?? '') === 'env' ? argument : interpreter;
+      return python !== undefined && basename(python).startsWith('python') ? python : undefined;
+    } catch {
+      // Not here, or not ours to read.
+    }
   }
-  return false;
+  return undefined;
+}
+
+/** The words after `#!`. */
+async function interpreterOf(program: string): Promise<string[]> {
+  const file = await open(program);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(256));
+    const [line = ''] = buffer.toString('latin1', 0, bytesRead).split('\n');
+    return line.startsWith('#!') ? line.slice(2).trim().split(/\s+/) : [];
+  } finally {
+    await file.close();
+  }
 }
 
 type Holder = ChildProcess & { stdin: Socket; stdout: Readable };
 
 /** Has the lock held by a process of its own; undefined if that cannot be done. */
-async function holdLock(path: string, env: Environment): Promise<Holder | 'busy' | undefined> {
+async function holdLock(
+  path: string,
+  python: string,
+  env: Environment,
+): Promise<Holder | 'busy' | undefined> {
   // Detached: the terminal's Ctrl-C is for us, and the lock must last until we have ended.
-  const child = spawn('python3', ['-I', '-S', '-c', lockHolder, path], {
+  const child = spawn(python, ['-I', '-S', '-c', lockHolder, path], {
     cwd: '/',
     env: { ...env },
     stdio: ['pipe', 'pipe', 'ignore'],

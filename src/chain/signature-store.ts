@@ -9,6 +9,8 @@ import { parseSigtarName, type SigtarKind } from '../format/sigtar.js';
 import type { TarHeader } from '../format/tar/header.js';
 import { TarReader } from '../format/tar/read.js';
 
+const piecesAhead = 4;
+
 /** What the signatures of a chain say of one path. */
 export interface SignatureEntry {
   key: PathKey;
@@ -132,7 +134,9 @@ function entryOf(header: TarHeader): SignatureEntry {
 /** Streams a local signature file as plain bytes. Damage is a TundraError that says which file to remove. */
 async function* openSignatureFile(file: string, readBytes: number): ByteStream {
   const raw = createReadStream(file, { highWaterMark: readBytes });
-  const plain = file.endsWith('.gz') ? raw.pipe(createGunzip({ chunkSize: readBytes })) : raw;
+  // Unpacking runs ahead by some pieces, so that reader and thread pool work at the same time.
+  const ahead = { chunkSize: readBytes, readableHighWaterMark: piecesAhead * readBytes };
+  const plain = file.endsWith('.gz') ? raw.pipe(createGunzip(ahead)) : raw;
   raw.on('error', (error) => plain.destroy(error));
   try {
     for await (const piece of plain) yield piece as Buffer;

@@ -1,10 +1,10 @@
 /**
- * The source side of a backup, run in a thread of its own: walk, compare, delta, pack. File calls are synchronous here:
+ * The source side of a backup, run in a thread of its own: compare, delta, pack. File calls are synchronous here:
  * that is several times faster than a promise for each small file. Packed blocks leave through a slot ring, everything
  * else as messages.
  */
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import { diskPath, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
@@ -19,8 +19,7 @@ import { SignatureBuilder } from '../rsync/signature-builder.js';
 import { signatureBlockSize, signatureSizeBytes } from '../rsync/signature-format.js';
 import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
-import { createSelection, type SelectionRule } from '../source/selection.js';
-import { walk, walkWarnings } from '../source/walk.js';
+import { walkWarnings } from '../source/walk.js';
 import {
   BlockPacker,
   type DataReader,
@@ -29,13 +28,15 @@ import {
   type PackedBatch,
 } from '../volume/packer.js';
 import { type SlotRing, SlotWriter } from '../volume/slots.js';
-import { selectionRoot, walkEvent } from './source-events.js';
+import { entriesOfWalk } from './walk-ahead.js';
 
 /** What the thread is started with. */
 export interface BackupThreadInput {
   root: Latin1;
-  rules: readonly SelectionRule[];
+  /** Whether the walk follows symbolic links. */
   followLinks: boolean;
+  /** Where the walk's entries come from. */
+  walk: { port: MessagePort; gate: SharedArrayBuffer };
   maxBlockSizeBytes: number;
   /** Only count what a backup would hold. */
   dryRun: boolean;
@@ -91,14 +92,10 @@ class SourceThread {
   }
 
   async run(): Promise<void> {
-    const { root, rules, followLinks, knownSignatures } = this.#input;
-    const current = walk(root, createSelection(rules, selectionRoot(root)), {
-      followLinks,
-      owners: this.#owners,
-      onWarning: (kind, key, text) => {
-        if (walkWarnings[kind].isError) this.#counts.errors++;
-        this.#tell(walkEvent(kind, key, text));
-      },
+    const { root, walk, knownSignatures } = this.#input;
+    const current = entriesOfWalk(root, walk.port, walk.gate, this.#owners, (events, errors) => {
+      this.#counts.errors += errors;
+      for (const event of events) this.#tell(event);
     });
     const known = new SignatureStore(knownSignatures);
     for await (const change of compare<SourceEntry, SignatureEntry>(current, known, this.#owners)) {

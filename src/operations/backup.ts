@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MessageChannel } from 'node:worker_threads';
 import { errorOfPlain, TundraError } from '../base/errors.js';
 import type { Latin1 } from '../base/path-key.js';
 import type { BackupStatistics } from '../base/statistics.js';
@@ -16,6 +17,8 @@ import { readFile, sealToFile } from './seal-file.js';
 import { metadataStores, newTempPath, type Session, synchronisedCollection, tell } from './session.js';
 import { startThread, type Thread } from './thread.js';
 import { UploadQueue, uploadFile } from './uploads.js';
+import { WalkGate } from './walk-ahead.js';
+import type { WalkThreadInput } from './walk-thread.js';
 
 export interface BackupOptions {
   /** `auto`: incremental if there is something to build on, else full. */
@@ -53,17 +56,20 @@ export async function backup(session: Session, options: BackupOptions): Promise<
   if (await dropPartialSet(session, catalog, dryRun)) {
     catalog = await synchronisedCollection(session, { mode: 'full', time: session.now(), dryRun });
   }
-  const base = await chooseBase(session, catalog, options);
+  const base = chooseBase(session, catalog, options);
   const times = await timesOf(session, catalog, base);
-  return makeSet(session, options, times, base?.signatures);
+  // Beside the first look at the source, but before anything is stored.
+  const permission = base === undefined ? Promise.resolve() : checkBase(session, catalog, options);
+  permission.catch(() => {});
+  return makeSet(session, options, times, base?.signatures, permission);
 }
 
 /** What an incremental backup builds on; undefined for a full one. */
-async function chooseBase(
+function chooseBase(
   session: Session,
   catalog: Catalog,
   options: BackupOptions,
-): Promise<{ chain: BackupChain; signatures: SignatureChain } | undefined> {
+): { chain: BackupChain; signatures: SignatureChain } | undefined {
   const lastFull = lastFullTime(catalog);
   tell(session, 'notice', `Last full backup date: ${lastFull === undefined ? 'none' : prettyTime(lastFull)}`);
   if (options.mode === 'full') return undefined;
@@ -83,13 +89,17 @@ async function chooseBase(
     tell(session, 'warning', 'No signatures found, switching to full backup.');
     return undefined;
   }
-  await checkLastManifest(
+  return primary;
+}
+
+/** Makes sure that an incremental backup is of the same source as what it builds on. */
+function checkBase(session: Session, catalog: Catalog, options: BackupOptions): Promise<void> {
+  return checkLastManifest(
     catalog,
     metadataStores(session),
     { hostname: options.hostname, fullHostname, directory: options.source },
     { checkRemote: session.canOpen, allowSourceMismatch: options.allowSourceMismatch },
   );
-  return primary;
 }
 
 /** The set's own times. They must lie after the last set's, whose end is also where an incremental one starts. */
@@ -144,11 +154,13 @@ async function makeSet(
   options: BackupOptions,
   times: SetTimes,
   known: SignatureChain | undefined,
+  permission: Promise<void>,
 ): Promise<BackupReport> {
   const { archive, cipher } = session;
   const kind = times.type;
   const knownSignatures = known?.files.map(({ name }) => archive.pathOf(name)) ?? [];
   if (options.dryRun) {
+    await permission;
     return { kind, statistics: await countOnly(session, options, knownSignatures) };
   }
   const startTime = Date.now() / 1000;
@@ -165,13 +177,15 @@ async function makeSet(
     onVolume: (volume) => sending.add(volume),
   });
   const ring = createSlotRing(slotBytes, slotCount);
-  const thread = startThread<BackupThreadInput, BackupThreadMessage>(threadUrl, {
-    ...threadInput(session, options, knownSignatures),
+  const thread = startSource(session, options, {
+    knownSignatures,
     ring,
     signatureFile: set.signaturePath,
     fileListFile: options.listFiles ? set.fileListPath : undefined,
   });
   try {
+    await permission;
+    cutter.begin();
     const done = await packVolumes(session, thread, new SlotReader(ring), cutter);
     await cutter.finish();
     await sending.drain();
@@ -183,6 +197,7 @@ async function makeSet(
       totalDestinationSizeChangeBytes: sending.bytesSent,
     };
     await commit(session, set, done.fileListCount);
+    await thread.stop();
     return { kind, statistics };
   } catch (error) {
     await thread.stop();
@@ -193,12 +208,38 @@ async function makeSet(
   }
 }
 
-const threadUrl = new URL('./backup-thread.js', import.meta.url);
+const sourceThreadUrl = new URL('./backup-thread.js', import.meta.url);
+const walkThreadUrl = new URL('./walk-thread.js', import.meta.url);
 
-function threadInput(session: Session, options: BackupOptions, knownSignatures: string[]) {
-  const { source, rules, followLinks, maxBlockSizeBytes, dryRun } = options;
-  const { tellFiles } = session;
-  return { root: source, rules, followLinks, maxBlockSizeBytes, dryRun, knownSignatures, tellFiles };
+/** Starts the two threads of the source side: the walk, and what compares and packs. */
+function startSource(
+  session: Session,
+  options: BackupOptions,
+  files: Pick<BackupThreadInput, 'knownSignatures' | 'ring' | 'signatureFile' | 'fileListFile'>,
+): Thread<BackupThreadMessage> {
+  const { source: root, rules, followLinks, maxBlockSizeBytes, dryRun } = options;
+  const { port1, port2 } = new MessageChannel();
+  const gate = WalkGate.create();
+  const walking = startThread<WalkThreadInput, never>(
+    walkThreadUrl,
+    { root, rules, followLinks, port: port2, gate },
+    [port2],
+  );
+  const thread = startThread<BackupThreadInput, BackupThreadMessage>(
+    sourceThreadUrl,
+    {
+      root,
+      followLinks,
+      walk: { port: port1, gate },
+      maxBlockSizeBytes,
+      dryRun,
+      tellFiles: session.tellFiles,
+      ...files,
+    },
+    [port1],
+  );
+  walking.ended.catch((error: Error) => thread.fail(error));
+  return { ...thread, stop: async () => void (await Promise.all([thread.stop(), walking.stop()])) };
 }
 
 type Done = Extract<BackupThreadMessage, { kind: 'done' }>;
@@ -245,8 +286,8 @@ async function countOnly(
 ): Promise<BackupStatistics> {
   const startTime = Date.now() / 1000;
   const ring = createSlotRing(slotBytes, 1);
-  const thread = startThread<BackupThreadInput, BackupThreadMessage>(threadUrl, {
-    ...threadInput(session, options, knownSignatures),
+  const thread = startSource(session, options, {
+    knownSignatures,
     ring,
     signatureFile: undefined,
     fileListFile: undefined,

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { TundraError } from '../base/errors.js';
 
 /** A worker thread seen from the main one: it gets one input and sends messages. */
@@ -6,13 +6,21 @@ export interface Thread<Message, Answer = never> {
   /** What the thread sends, in order; ends when the thread has ended by itself. Throws if the thread broke down. */
   messages: AsyncIterable<Message>;
   send(answer: Answer): void;
+  /** Ends `messages` with an error, as if the thread had broken down. */
+  fail(error: Error): void;
+  /** Resolves when the thread has ended by itself; rejects if it broke down. */
+  ended: Promise<void>;
   /** Ends the thread at once, whatever it is doing. */
   stop(): Promise<void>;
 }
 
-/** Starts the module at `url` as a thread. */
-export function startThread<Input, Message, Answer = never>(url: URL, input: Input): Thread<Message, Answer> {
-  const worker = new Worker(url, { workerData: input });
+/** Starts the module at `url` as a thread; the ports in its input go over to it. */
+export function startThread<Input, Message, Answer = never>(
+  url: URL,
+  input: Input,
+  transferList: MessagePort[] = [],
+): Thread<Message, Answer> {
+  const worker = new Worker(url, { workerData: input, transferList });
   const queue: Message[] = [];
   let failure: Error | undefined;
   let ended = false;
@@ -21,16 +29,21 @@ export function startThread<Input, Message, Answer = never>(url: URL, input: Inp
     queue.push(message);
     wake();
   });
-  worker.on('error', (error) => {
-    failure = error as Error;
+  const fail = (error: Error) => {
+    failure ??= error;
     wake();
+  };
+  worker.on('error', fail);
+  const whenEnded = new Promise<void>((resolve, reject) => {
+    worker.on('exit', (status) => {
+      ended = true;
+      if (status !== 0) fail(new TundraError('unexpected', `a worker thread ended with status ${status}`));
+      wake();
+      if (failure === undefined) resolve();
+      else reject(failure);
+    });
   });
-  worker.on('exit', (status) => {
-    ended = true;
-    if (status !== 0)
-      failure ??= new TundraError('unexpected', `a worker thread ended with status ${status}`);
-    wake();
-  });
+  whenEnded.catch(() => {});
   async function* messages(): AsyncGenerator<Message> {
     for (let next = 0; ; ) {
       if (next < queue.length) {
@@ -48,6 +61,8 @@ export function startThread<Input, Message, Answer = never>(url: URL, input: Inp
   return {
     messages: messages(),
     send: (answer) => worker.postMessage(answer),
+    fail,
+    ended: whenEnded,
     stop: async () => {
       await worker.terminate();
     },

@@ -15,7 +15,8 @@ export interface SealWriter {
   /** Upper bound for the sealed bytes that `finish` would still add to `bytesOut`. */
   readonly bytesPending: number;
   /** Pushes everything written so far through to the output, so that `bytesPending` shrinks to the trailer. Costs a
-   *  little compression: for the end of a volume only. */
+   *  little compression: for the end of a volume only. The gpg program cannot be pushed: what it and the pipes may
+   *  hold (about 550 KiB, less where data does not compress) stays pending. */
   settle(): Promise<void>;
   /** Ends the file. */
   finish(): Promise<void>;
@@ -25,10 +26,11 @@ export interface SealWriter {
 
 /** A sealed file that was opened. */
 export interface OpenedFile {
-  /** The plaintext. Nothing of it is let out before the integrity of the whole message holds, where the message has
-   *  an integrity check. */
+  /** The plaintext, to be iterated once: to its end, or left with `break`; that frees what it holds. Nothing of it is
+   *  let out before the integrity of the whole message holds, where the message has an integrity check. */
   bytes: ByteStream;
-  /** Long id or fingerprint of the key that made a good signature over the file; undefined if there is none. */
+  /** Fingerprint of the key that made a good signature over the file; undefined if there is none. Where a subkey
+   *  signed, and the settings name its primary key as the one to sign with, the primary key's. */
   signedBy: string | undefined;
 }
 
@@ -43,7 +45,8 @@ export interface Cipher {
   seal(output: SealOutput): SealWriter;
 }
 
-/** Opens sealed files from the local disk. Errors: TundraError `encryption` (status 31). */
+/** Opens sealed files from the local disk. Errors: TundraError `encryption` (status 31), `format` for a gzip file that
+ *  is damaged. */
 export interface Opener {
   /**
    * @param path file on the local disk

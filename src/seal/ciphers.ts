@@ -34,7 +34,7 @@ function sealer(settings: SealSettings): (output: SealOutput) => SealWriter {
     case 'none':
       return (output) => new PlainWriter(output);
     case 'gzip': {
-      const compressor = zlibCompressor(settings.level ?? GZIP_LEVEL);
+      const compressor = zlibCompressor(settings.level ?? GZIP_LEVEL, settings.threads);
       return (output) => new GzipWriter(output, { compressor });
     }
     case 'passphrase': {
@@ -49,7 +49,7 @@ function sealer(settings: SealSettings): (output: SealOutput) => SealWriter {
 }
 
 function passphraseSealer(settings: SealSettings, level = MESSAGE_LEVEL): (output: SealOutput) => SealWriter {
-  const compressor = zlibCompressor(level);
+  const compressor = zlibCompressor(level, settings.threads);
   let runKey: RunKey | undefined;
   return (output) => {
     const passphrase = given(settings.passphrase);

@@ -18,24 +18,42 @@ export interface ChunkCompressor {
   boundBytes(chunkBytes: number): number;
 }
 
-/** Compresses on libuv's thread pool. */
-export function zlibCompressor(level: number): ChunkCompressor {
+/**
+ * Compresses on libuv's thread pool. It has 4 threads unless `UV_THREADPOOL_SIZE` says otherwise, and the disk needs
+ * one of them: behind a queue of chunks every write would wait its turn.
+ */
+export function zlibCompressor(level: number, threads = 3): ChunkCompressor {
+  const waiting: (() => void)[] = [];
+  let busyThreads = 0;
   return {
-    compress: (chunk, dictionary) =>
-      new Promise((resolve, reject) => {
-        const options = {
-          level,
-          memLevel: 9,
-          finishFlush: constants.Z_SYNC_FLUSH,
-          // Room for everything in one call keeps the chunk in one task of the pool.
-          chunkSize: chunk.length + 1024,
-          ...(dictionary.length > 0 ? { dictionary } : {}),
-        };
-        deflateRaw(chunk, options, (error, compressed) => (error ? reject(error) : resolve(compressed)));
-      }),
+    async compress(chunk, dictionary) {
+      if (busyThreads < threads) busyThreads++;
+      else await new Promise<void>((resolve) => waiting.push(resolve));
+      try {
+        return await deflateBlocks(chunk, dictionary, level);
+      } finally {
+        const next = waiting.shift();
+        if (next) next();
+        else busyThreads--;
+      }
+    },
     // Stored blocks cost 5 bytes per 16 KiB at most; then the empty block of the flush.
     boundBytes: (chunkBytes) => (chunkBytes === 0 ? 0 : chunkBytes + (chunkBytes >> 10) + 64),
   };
+}
+
+function deflateBlocks(chunk: Uint8Array, dictionary: Uint8Array, level: number): Promise<Uint8Array> {
+  const options = {
+    level,
+    memLevel: 9,
+    finishFlush: constants.Z_SYNC_FLUSH,
+    // Room for everything in one call keeps the chunk in one task of the pool.
+    chunkSize: chunk.length + 1024,
+    ...(dictionary.length > 0 ? { dictionary } : {}),
+  };
+  return new Promise((resolve, reject) => {
+    deflateRaw(chunk, options, (error, compressed) => (error ? reject(error) : resolve(compressed)));
+  });
 }
 
 export interface ParallelDeflateOptions {

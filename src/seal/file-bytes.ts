@@ -13,17 +13,22 @@ export async function* fileBytes(path: string, pieceBytes = 256 * 1024): ByteStr
   yield* handleBytes(file, pieceBytes);
 }
 
-/** The bytes of an open file from its start; closes it in the end. */
+/** The bytes of an open file from its start; closes it in the end. While a piece is in use the next one is read. */
 export async function* handleBytes(file: FileHandle, pieceBytes = 256 * 1024): ByteStream {
+  let ahead: Promise<{ bytesRead: number }> | undefined;
   try {
-    const buffer = new Uint8Array(pieceBytes);
-    for (let position = 0; ; ) {
-      const { bytesRead } = await file.read(buffer, 0, pieceBytes, position);
-      if (bytesRead === 0) return;
-      position += bytesRead;
-      yield buffer.subarray(0, bytesRead);
+    let current = new Uint8Array(pieceBytes);
+    let next = new Uint8Array(pieceBytes);
+    let { bytesRead } = await file.read(current, 0, pieceBytes, 0);
+    for (let position = bytesRead; bytesRead > 0; position += bytesRead) {
+      ahead = file.read(next, 0, pieceBytes, position);
+      ahead.catch(() => {}); // thrown by the await below, unless nobody asks for more
+      yield current.subarray(0, bytesRead);
+      ({ bytesRead } = await ahead);
+      [current, next] = [next, current];
     }
   } finally {
+    await ahead?.catch(() => {});
     await file.close();
   }
 }

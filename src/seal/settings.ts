@@ -29,6 +29,8 @@ export type SealSettings = Sealing & {
   /** Opens the key to sign with, where that is another than `passphrase`. */
   signPassphrase?: Secret | undefined;
   gnupg?: GnupgSettings | undefined;
+  /** Threads that compress; libuv's pool should have one more. 3 if absent. */
+  threads?: number | undefined;
   /** Folder for decrypted files of which it is not known yet whether they are whole. */
   tempDir: string;
   onWarning(text: string): void;

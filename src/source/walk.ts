@@ -151,10 +151,17 @@ function readChild(parent: SourceEntry, name: Latin1, reader: Reader): SourceEnt
   return undefined;
 }
 
-/** Whether the content may be read; only files and directories have content to ask about. */
+const ownUid = process.geteuid?.();
+const ownerMayRead = 0o400;
+
+/**
+ * Whether the content may be read; only files and directories have content to ask about. The system is asked where the
+ * mode alone does not tell: it does for the owner, and root is not bound by it.
+ */
 function isReadable(entry: SourceEntry, reader: Reader): boolean {
-  const { type } = entry.attributes;
+  const { type, uid, mode } = entry.attributes;
   if (type !== 'file' && type !== 'directory') return true;
+  if (ownUid === 0 || (uid === ownUid && (mode & ownerMayRead) !== 0)) return true;
   try {
     accessSync(diskPath(entry.path), constants.R_OK);
     return true;

@@ -48,6 +48,11 @@ export class VolumeCutter {
     this.#number = options.firstNumber;
   }
 
+  /** Opens the first volume: sealing may take time to get ready. */
+  begin(): void {
+    this.#open ??= new OpenVolume(this.#number, this.#options);
+  }
+
   /** Adds a block (copied). Returns a promise where the caller must wait before the next one. */
   add(block: Uint8Array, key: PathKey, piece: number): Promise<void> | undefined {
     const open = this.#open;
@@ -61,11 +66,9 @@ export class VolumeCutter {
     await this.#open.add(block, key, piece);
   }
 
-  /** Seals the last volume; one is made even when there was no block at all. */
+  /** Seals the last volume; the first one is made even when there was no block at all. */
   async finish(): Promise<void> {
-    if (this.#open === undefined && this.#number === this.#options.firstNumber) {
-      this.#open = new OpenVolume(this.#number, this.#options);
-    }
+    if (this.#number === this.#options.firstNumber) this.begin();
     if (this.#open !== undefined) await this.#cut(true);
   }
 

@@ -12,7 +12,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { TundraError } from '../../base/errors.js';
 import { sizeText } from '../render/statistics.js';
 import type { Terminal } from '../terminal.js';
@@ -135,7 +134,7 @@ class Demo {
 
   /** Prints a command, runs it, and shows what it printed, how long it took and how fast that is. */
   #tundra(args: string[], sourceBytes?: number, lines?: number): void {
-    const program = fileURLToPath(new URL('../../../../bin/tundra', import.meta.url));
+    const program = process.argv[1] as string;
     this.#say(`   $ PASSPHRASE='${passphrase}' ${quote(program)} ${args.map(quote).join(' ')}`);
     const started = process.hrtime.bigint();
     const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {

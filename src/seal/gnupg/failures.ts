@@ -70,8 +70,9 @@ export function openFailure(report: GnupgReport, name: string, hasPassphrase: bo
         'Import the secret key (gpg --import), or say where it is with --gpg-options "--homedir=FOLDER".',
     });
   }
-  if (hasStatus(report, 'NODATA'))
+  if (hasStatus(report, 'NODATA')) {
     return notIntact(name, gpgSays(report, 'it is not a whole OpenPGP message'));
+  }
   return failed(report, `gpg did not decrypt ${name}`, {
     advice:
       'What gpg said tells why: the file may be damaged, or gpg may need other options (--gpg-options).',

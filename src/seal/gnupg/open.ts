@@ -52,9 +52,16 @@ export async function openWithGnupg(
 /** A file that only we can read, and that is gone when it is closed. */
 async function namelessFile(folder: string): Promise<FileHandle> {
   const path = join(folder, `tundra-${randomBytes(12).toString('hex')}.plain`);
-  const file = await open(path, 'wx+', 0o600);
-  await unlink(path);
-  return file;
+  try {
+    const file = await open(path, 'wx+', 0o600);
+    await unlink(path);
+    return file;
+  } catch (error) {
+    throw new TundraError('generic', `cannot make a temporary file in ${folder}: ${messageOf(error)}`, {
+      advice: 'Name a folder that can be written to with --tempdir.',
+      cause: error,
+    });
+  }
 }
 
 async function decryptInto(

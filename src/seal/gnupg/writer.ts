@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { TundraError } from '../../base/errors.js';
 import type { Secret } from '../../base/secret.js';
 import type { SealOutput, SealWriter } from '../cipher.js';
@@ -14,8 +15,10 @@ const PIECE_BYTES = 64 * 1024;
  */
 const UNDERWAY_BYTES = 2 * 208 * 1024 + 128 * 1024;
 
-/** Session key packets, signature, integrity check. */
-const FRAME_BYTES = 16 * 1024;
+/** Signature, integrity check, and the rest that does not grow with the number of recipients. */
+const FRAME_BYTES = 4096;
+/** Session key packet for an RSA key of 8192 bits. */
+const RECIPIENT_BYTES = 1100;
 
 /** For whom gpg encrypts, and who signs. Without a key to encrypt to, the passphrase encrypts. */
 export interface SealingKeys {
@@ -54,8 +57,12 @@ export class GnupgWriter implements SealWriter {
 
   get bytesPending(): number {
     if (this.#state !== 'open') return 0;
-    const waiting = this.#filledBytes + (this.#run?.stdin?.writableLength ?? 0);
-    return waiting + Math.min(this.#sentBytes, UNDERWAY_BYTES) + FRAME_BYTES;
+    const { encryptKeys, hiddenEncryptKeys } = this.#keys;
+    const frameBytes = FRAME_BYTES + RECIPIENT_BYTES * (encryptKeys.length + hiddenEncryptKeys.length);
+    const waitingBytes = this.#filledBytes + (this.#run?.stdin?.writableLength ?? 0);
+    // Nothing comes out that did not go in, but for a few bytes in each KiB.
+    const mostBytes = Math.max(0, this.#sentBytes + (this.#sentBytes >> 10) - this.bytesOut);
+    return waitingBytes + Math.min(mostBytes, UNDERWAY_BYTES) + frameBytes;
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
@@ -70,10 +77,14 @@ export class GnupgWriter implements SealWriter {
     return undefined;
   }
 
-  /** gpg cannot be told to let go of what it holds: that much stays in `bytesPending`. */
+  /** gpg cannot be told to let go of what it holds: waits while it goes on by itself. */
   async settle(): Promise<void> {
     if (this.#filledBytes > 0) await this.#send();
     if (this.#run !== undefined) await this.#drain(this.#run);
+    for (let before = Number.POSITIVE_INFINITY; this.bytesPending < before; ) {
+      before = this.bytesPending;
+      await delay(10);
+    }
   }
 
   async finish(): Promise<void> {

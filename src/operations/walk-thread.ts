@@ -1,0 +1,67 @@
+/** The walk of a backup, in a thread of its own that runs ahead of whoever deals with the entries. */
+import type { MessagePort } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
+import { type PlainError, plainError } from '../base/errors.js';
+import type { OperationEvent } from '../base/events.js';
+import type { Latin1 } from '../base/path-key.js';
+import type { SourceEntry } from '../source/entry.js';
+import { type EntryBatch, packEntries } from '../source/entry-batch.js';
+import { Owners } from '../source/owners.js';
+import { createSelection, type SelectionRule } from '../source/selection.js';
+import { walk, walkWarnings } from '../source/walk.js';
+import { selectionRoot, walkEvent } from './source-events.js';
+import { entriesPerBatch, WalkGate } from './walk-ahead.js';
+
+/** What the thread is started with. */
+export interface WalkThreadInput {
+  root: Latin1;
+  rules: readonly SelectionRule[];
+  followLinks: boolean;
+  /** Where the batches go. */
+  port: MessagePort;
+  gate: SharedArrayBuffer;
+}
+
+export type WalkMessage =
+  /** What was left out before these entries, of which `errors` count as errors. */
+  | { kind: 'entries'; batch: EntryBatch; events: OperationEvent[]; errors: number }
+  | { kind: 'end' }
+  | { kind: 'failed'; error: PlainError };
+
+const { root, rules, followLinks, port, gate: gateBuffer } = workerData as WalkThreadInput;
+const gate = new WalkGate(gateBuffer);
+
+try {
+  const owners = new Owners();
+  let events: OperationEvent[] = [];
+  let errors = 0;
+  const entries = walk(root, createSelection(rules, selectionRoot(root)), {
+    followLinks,
+    owners,
+    onWarning: (kind, key, text) => {
+      if (walkWarnings[kind].isError) errors++;
+      events.push(walkEvent(kind, key, text));
+    },
+  });
+  let gathered: SourceEntry[] = [];
+  const send = () => {
+    gate.enter();
+    const batch = packEntries(gathered);
+    port.postMessage({ kind: 'entries', batch, events, errors } satisfies WalkMessage, [
+      batch.numbers.buffer as ArrayBuffer,
+    ]);
+    gate.announce();
+    gathered = [];
+    events = [];
+    errors = 0;
+  };
+  for (const entry of entries) {
+    gathered.push(entry);
+    if (gathered.length === entriesPerBatch || events.length === entriesPerBatch) send();
+  }
+  send();
+  port.postMessage({ kind: 'end' } satisfies WalkMessage);
+} catch (error) {
+  port.postMessage({ kind: 'failed', error: plainError(error) } satisfies WalkMessage);
+}
+gate.announce();
