@@ -85,7 +85,6 @@ export async function withSession<T>(
         localSignatureCipher: createCipher({ kind: 'gzip', level: localSignatureLevel, ...plain }),
         opener: createOpener(seal),
         canOpen: settings.canOpen,
-        sealSettings: seal,
         tempFolder,
         now: settings.now,
         events,

@@ -1,6 +1,7 @@
 import { TundraError } from '../base/errors.js';
 import type { PathKey } from '../base/path-key.js';
 import { bestHash, type Manifest, type VolumeRecord, volumeMayHold } from '../format/manifest.js';
+import { type NamePrefixes, parseRemoteName } from '../format/names.js';
 import type { BackupSet } from './sets.js';
 
 /** A volume that a restore needs. */
@@ -11,6 +12,8 @@ export interface PlannedVolume {
   startKey: PathKey;
   /** Hash of the stored file; undefined where the manifest has none. */
   hash: { algorithm: string; hex: string } | undefined;
+  encrypted: boolean;
+  compressed: boolean;
 }
 
 /** What a restore needs, set by set, oldest first; known from metadata alone. */
@@ -24,19 +27,20 @@ export interface RestorePlan {
 export async function planRestore(
   sets: readonly BackupSet[],
   wanted: PathKey,
+  prefixes: NamePrefixes,
   readManifest: (set: BackupSet) => Promise<Manifest>,
 ): Promise<RestorePlan> {
   const planned: PlannedVolume[][] = [];
   for (const set of sets) {
     const { volumes } = await readManifest(set);
     planned.push(
-      volumes.filter((volume) => volumeMayHold(volume, wanted)).map((volume) => plan(set, volume)),
+      volumes.filter((volume) => volumeMayHold(volume, wanted)).map((volume) => plan(set, volume, prefixes)),
     );
   }
   return { wanted, sets: planned };
 }
 
-function plan(set: BackupSet, volume: VolumeRecord): PlannedVolume {
+function plan(set: BackupSet, volume: VolumeRecord, prefixes: NamePrefixes): PlannedVolume {
   const { number, startKey } = volume;
   const name = set.volumes.get(number);
   if (name === undefined) {
@@ -49,7 +53,9 @@ function plan(set: BackupSet, volume: VolumeRecord): PlannedVolume {
       },
     );
   }
-  return { number, name, startKey, hash: bestHash(volume) };
+  const parsed = parseRemoteName(name, prefixes);
+  const { encrypted = false, compressed = false } = parsed ?? {};
+  return { number, name, startKey, hash: bestHash(volume), encrypted, compressed };
 }
 
 /** The volumes of a plan in the order in which the merge comes to them. */

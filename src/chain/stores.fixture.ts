@@ -102,6 +102,7 @@ export function testOpener(passphrase?: string): Opener & { opened: string[] } {
       if (sealing.compressed) bytes = gunzipSync(bytes);
       return { bytes: lentPieces(bytes), signedBy: undefined };
     },
+    check: async () => false,
   };
 }
 

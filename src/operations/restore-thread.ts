@@ -1,6 +1,6 @@
 /**
- * The target side of a restore or a verification, run in a thread of its own: open, merge, apply. The main thread brings
- * the volumes; here they are opened, unpacked and merged over all sets, and files are made with synchronous calls.
+ * The target side of a restore or a verification, run in a thread of its own: merge and apply. The main thread fetches,
+ * opens and unpacks the volumes; here they are merged over all sets, and files are made with synchronous calls.
  */
 import { join } from 'node:path';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
@@ -14,6 +14,7 @@ import {
 } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import { displayKey, type Latin1, type PathKey } from '../base/path-key.js';
+import type { PlannedVolume } from '../chain/restore-plan.js';
 import { writeContents } from '../change/contents.js';
 import {
   attributesDifference,
@@ -24,32 +25,21 @@ import {
 } from '../change/difference.js';
 import { merge } from '../change/merge.js';
 import type { TarHeader } from '../format/tar/header.js';
-import type { Opener } from '../seal/cipher.js';
-import { createOpener } from '../seal/ciphers.js';
 import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
 import { createSelection, type SelectionRule } from '../source/selection.js';
 import { walk } from '../source/walk.js';
 import { TreeWriter } from '../target/tree-writer.js';
-import { type NeededVolume, type OpenedVolume, type SetEntry, SetReader } from '../volume/set-reader.js';
+import { type Channel, receive } from '../volume/channel.js';
+import { type OpenedVolume, type SetEntry, SetReader } from '../volume/set-reader.js';
 import { selectionRoot, walkEvent } from './source-events.js';
-import { inThread, type ThreadSealSettings } from './thread-settings.js';
-
-/** A volume as the thread needs it. */
-export interface ThreadVolume extends NeededVolume {
-  encrypted: boolean;
-  compressed: boolean;
-}
 
 /** What the thread is started with. */
 export interface RestoreThreadInput {
   /** The sets of the chain, oldest first, with the volumes that may hold what is wanted. */
-  sets: readonly (readonly ThreadVolume[])[];
+  sets: readonly (readonly PlannedVolume[])[];
   /** Only this path and what lies below it. */
   wanted: PathKey;
-  opener: ThreadSealSettings;
-  /** Key that must have signed the volumes; undefined asks for none. */
-  requiredSigner: string | undefined;
   tempDir: string;
   tellFiles: boolean;
   action:
@@ -60,6 +50,8 @@ export interface RestoreThreadInput {
 
 export type RestoreThreadMessage =
   | { kind: 'need'; set: number; volume: number }
+  /** The sender of a volume waits for a slot, and one is free. */
+  | { kind: 'free'; set: number; volume: number }
   | { kind: 'release'; set: number; volume: number }
   | { kind: 'events'; events: OperationEvent[] }
   | { kind: 'done'; result: RestoreThreadResult }
@@ -76,7 +68,7 @@ export interface RestoreThreadResult {
 
 /** The answer to `need`. */
 export type VolumeAnswer =
-  | { set: number; volume: number; path: string }
+  | { set: number; volume: number; channel: Channel }
   | { set: number; volume: number; error: PlainError };
 
 /** Machine-log codes. */
@@ -84,7 +76,7 @@ const cannotProcess = 12;
 /** Errors of the target that every further file would meet too. */
 const fatalErrnos = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EMFILE', 'ENFILE']);
 
-type Versions = SetReader[];
+type Versions = SetReader<PlannedVolume>[];
 
 class RestoreThread {
   readonly #input: RestoreThreadInput;
@@ -103,12 +95,8 @@ class RestoreThread {
 
   async run(): Promise<void> {
     const { sets, wanted, action } = this.#input;
-    const opener = createOpener(
-      inThread(this.#input.opener, (text) => this.#tell({ kind: 'message', level: 'warning', text })),
-    );
     const readers = sets.map(
-      (volumes, set) =>
-        new SetReader(set, volumes, wanted, (volume) => this.#openVolume(opener, set, volume)),
+      (volumes, set) => new SetReader(set, volumes, wanted, (volume) => this.#openVolume(set, volume)),
     );
     const paths = merge(readers);
     try {
@@ -237,15 +225,11 @@ class RestoreThread {
     this.#tell({ kind: 'message', level: 'notice', text });
   }
 
-  async #openVolume(opener: Opener, set: number, volume: NeededVolume): Promise<OpenedVolume> {
-    const { encrypted, compressed, name } = volume as ThreadVolume;
-    const path = await this.#volumes.request(set, volume.number);
-    const opened = await opener.open(path, { encrypted, compressed }, name);
-    const { requiredSigner } = this.#input;
-    if (encrypted && requiredSigner !== undefined) requireSigner(name, requiredSigner, opened.signedBy);
+  async #openVolume(set: number, { number: volume }: PlannedVolume): Promise<OpenedVolume> {
+    const channel = await this.#volumes.request(set, volume);
     return {
-      bytes: opened.bytes,
-      close: async () => this.#send({ kind: 'release', set, volume: volume.number }),
+      bytes: receive(channel, () => this.#send({ kind: 'free', set, volume })),
+      close: async () => this.#send({ kind: 'release', set, volume }),
     };
   }
 
@@ -293,14 +277,14 @@ class RestoreThread {
 /** Asks the main thread for volumes. */
 class VolumeDesk {
   readonly #send: (message: RestoreThreadMessage) => void;
-  readonly #waiting = new Map<string, { resolve(path: string): void; reject(error: Error): void }>();
+  readonly #waiting = new Map<string, { resolve(channel: Channel): void; reject(error: Error): void }>();
 
   constructor(send: (message: RestoreThreadMessage) => void) {
     this.#send = send;
   }
 
-  /** The local path of a volume, once it is there and its hash was found right. */
-  request(set: number, volume: number): Promise<string> {
+  /** Where the bytes of a volume come, once it is there and was found to be whole. */
+  request(set: number, volume: number): Promise<Channel> {
     return new Promise((resolve, reject) => {
       this.#waiting.set(`${set}.${volume}`, { resolve, reject });
       this.#send({ kind: 'need', set, volume });
@@ -311,7 +295,7 @@ class VolumeDesk {
     const id = `${answer.set}.${answer.volume}`;
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    if ('path' in answer) waiting?.resolve(answer.path);
+    if ('channel' in answer) waiting?.resolve(answer.channel);
     else waiting?.reject(errorOfPlain(answer.error));
   }
 }
@@ -323,19 +307,6 @@ function newestEntry(versions: Versions): SetEntry {
 function nextEntry(entries: Generator<SourceEntry>): SourceEntry | undefined {
   const result = entries.next();
   return result.done ? undefined : result.value;
-}
-
-/** The shorter of the two ids decides how much of them is compared, as for the peer. */
-function requireSigner(name: string, required: string, signedBy: string | undefined): void {
-  const wanted = required.replace(/^0x/i, '').toUpperCase();
-  const actual = signedBy?.toUpperCase() ?? 'None';
-  const length = Math.min(wanted.length, actual.length);
-  if (actual.slice(-length) === wanted.slice(-length)) return;
-  throw new TundraError(
-    'unsigned-volume',
-    `${name}: Volume was signed by key ${actual.slice(-length)}, not ${wanted.slice(-length)}`,
-    { advice: 'Restore without --sign-key only if you trust this volume for another reason.' },
-  );
 }
 
 const port = parentPort;

@@ -1,10 +1,9 @@
-import { errorOfPlain, plainError, TundraError } from '../base/errors.js';
+import { errorOfPlain, TundraError } from '../base/errors.js';
 import { displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { type BackupSet, type Catalog, chainAt, setsAt } from '../chain/catalog.js';
 import { readLocalManifest, readRemoteManifest } from '../chain/metadata.js';
 import { fetchOrder, type PlannedVolume, planRestore, type RestorePlan } from '../chain/restore-plan.js';
 import type { Manifest } from '../format/manifest.js';
-import { parseRemoteName, type RemoteName } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
 import { VolumeFetcher } from '../volume/fetcher.js';
@@ -12,12 +11,11 @@ import type {
   RestoreThreadInput,
   RestoreThreadMessage,
   RestoreThreadResult,
-  ThreadVolume,
   VolumeAnswer,
 } from './restore-thread.js';
 import { metadataStores, newTempPath, type Session, synchronisedCollection, tell } from './session.js';
 import { startThread } from './thread.js';
-import { toThread } from './thread-settings.js';
+import { VolumeServer } from './volume-server.js';
 
 export interface RestoreOptions {
   /** Where to restore to: absolute. */
@@ -83,7 +81,7 @@ type PlanOptions = Pick<RestoreOptions, 'path' | 'time' | 'requiredSigner' | 'ig
 async function planAt(session: Session, { path, time, dryRun }: PlanOptions): Promise<RestorePlan> {
   const at = time ?? session.now();
   const catalog = await synchronisedCollection(session, { mode: 'full', time: at, dryRun });
-  return planRestore(setsOf(catalog, at), path, (set) => manifestOf(session, set));
+  return planRestore(setsOf(catalog, at), path, session.prefixes, (set) => manifestOf(session, set));
 }
 
 function setsOf(catalog: Catalog, time: EpochSeconds): BackupSet[] {
@@ -130,17 +128,17 @@ async function runPlan(
       backend: session.backend,
       spoolPath: (name) => newTempPath(session, name.slice(-40)),
       ahead: 2,
+      opener: session.opener,
       onMismatch: (error) => {
         if (!options.ignoreErrors) throw error;
         tell(session, 'error', error.message, error.exitStatus);
       },
     },
   );
+  const server = new VolumeServer(fetcher, session.opener, plan.sets.length, options.requiredSigner);
   const thread = startThread<RestoreThreadInput, RestoreThreadMessage, VolumeAnswer>(threadUrl, {
-    sets: plan.sets.map((volumes) => volumes.map((volume) => threadVolume(session, volume))),
+    sets: plan.sets,
     wanted: plan.wanted,
-    opener: toThread(session.sealSettings),
-    requiredSigner: options.requiredSigner,
     tempDir: session.tempFolder,
     tellFiles: session.tellFiles,
     action,
@@ -150,16 +148,15 @@ async function runPlan(
   try {
     for await (const message of thread.messages) {
       switch (message.kind) {
-        case 'need': {
-          const { set, volume } = message;
-          fetcher.take(volumeOf(set, volume)).then(
-            (path) => thread.send({ set, volume, path }),
-            (error: unknown) => thread.send({ set, volume, error: plainError(error) }),
-          );
+        case 'need':
+          // Not awaited: opening one volume must not keep the others from being served.
+          server.open(message.set, volumeOf(message.set, message.volume)).then(thread.send, thread.fail);
           break;
-        }
+        case 'free':
+          server.slotFreed(message.set, message.volume);
+          break;
         case 'release':
-          await fetcher.release(volumeOf(message.set, message.volume));
+          await server.release(message.set, message.volume);
           break;
         case 'events':
           for (const event of message.events) session.events(event);
@@ -173,14 +170,9 @@ async function runPlan(
     throw new TundraError('unexpected', 'the restoring thread ended without a result');
   } finally {
     await thread.stop();
+    await server.close();
     await fetcher.close();
   }
 }
 
 const threadUrl = new URL('./restore-thread.js', import.meta.url);
-
-function threadVolume(session: Session, volume: PlannedVolume): ThreadVolume {
-  const parsed = parseRemoteName(volume.name, session.prefixes) as RemoteName;
-  const { number, name, startKey } = volume;
-  return { number, name, startKey, encrypted: parsed.encrypted, compressed: parsed.compressed };
-}

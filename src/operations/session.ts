@@ -8,7 +8,6 @@ import { type SynchroniseOptions, synchronise } from '../chain/synchronise.js';
 import type { NamePrefixes } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import type { Cipher, Opener } from '../seal/cipher.js';
-import type { SealSettings } from '../seal/settings.js';
 import type { StorageBackend } from '../storage/backend.js';
 
 /** What every operation works with. The composition root makes it from the options and closes it. */
@@ -25,8 +24,6 @@ export interface Session {
   opener: Opener;
   /** Whether what this run writes can be opened again here: not with a public key alone. */
   canOpen: boolean;
-  /** What cipher and opener were made from: another thread makes its own. */
-  sealSettings: SealSettings;
   /** A folder of this run alone, removed at its end. */
   tempFolder: string;
   now(): EpochSeconds;

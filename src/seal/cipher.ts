@@ -45,6 +45,12 @@ export interface Cipher {
   seal(output: SealOutput): SealWriter;
 }
 
+/** What a file's name says of its sealing. */
+export interface FileSealing {
+  encrypted: boolean;
+  compressed: boolean;
+}
+
 /** Opens sealed files from the local disk. Errors: TundraError `encryption` (status 31), `format` for a gzip file that
  *  is damaged. */
 export interface Opener {
@@ -52,6 +58,12 @@ export interface Opener {
    * @param path file on the local disk
    * @param sealing what its name says of it
    * @param name what messages call it
+   * @param isChecked whether `check` has found the file whole: then it is not checked before, but while it is read
    */
-  open(path: string, sealing: { encrypted: boolean; compressed: boolean }, name: string): Promise<OpenedFile>;
+  open(path: string, sealing: FileSealing, name: string, isChecked?: boolean): Promise<OpenedFile>;
+  /**
+   * Checks the integrity of a file ahead of its opening, maybe in another thread. False where that cannot be told apart
+   * from opening it.
+   */
+  check(path: string, sealing: FileSealing, name: string): Promise<boolean>;
 }

@@ -1,6 +1,7 @@
 import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import type { ByteStream } from '../base/bytes.js';
 
+const engineOptions = { chunkSize: 128 * 1024, readableHighWaterMark: 512 * 1024 };
 const engines = { gzip: createGunzip, zlib: createInflate, raw: createInflateRaw };
 
 /**
@@ -8,7 +9,8 @@ const engines = { gzip: createGunzip, zlib: createInflate, raw: createInflateRaw
  * is not looked at. Errors: those of zlib (`errnoOf` begins with `Z_`) where the data is damaged or cut short.
  */
 export async function* inflate(source: ByteStream, wrapping: keyof typeof engines): ByteStream {
-  const engine = engines[wrapping]({ chunkSize: 128 * 1024 });
+  // The thread pool works ahead while the reader deals with what came before.
+  const engine = engines[wrapping](engineOptions);
   let wake = () => {};
   engine.once('close', () => wake());
 

@@ -1,10 +1,10 @@
 import { messageOf, TundraError } from '../base/errors.js';
-import type { OpenedFile, Opener } from './cipher.js';
+import type { FileSealing, OpenedFile, Opener } from './cipher.js';
 import { fileBytes } from './file-bytes.js';
 import { openWithGnupg } from './gnupg/open.js';
 import { Gnupg } from './gnupg/program.js';
 import { gunzipFile } from './gzip.js';
-import { keysFit, openMessage } from './library/message.js';
+import { checkMessage, keysFit, openMessage } from './library/message.js';
 import { PassphraseKeys } from './library/s2k.js';
 import { noPassphrase } from './refusals.js';
 import { given, type SealSettings } from './settings.js';
@@ -26,12 +26,8 @@ export class MessageOpener implements Opener {
     this.#keys = passphrase && new PassphraseKeys(passphrase);
   }
 
-  async open(
-    path: string,
-    sealing: { encrypted: boolean; compressed: boolean },
-    name: string,
-  ): Promise<OpenedFile> {
-    if (sealing.encrypted) return this.#openEncrypted(path, name);
+  async open(path: string, sealing: FileSealing, name: string, isChecked = false): Promise<OpenedFile> {
+    if (sealing.encrypted) return this.#openEncrypted(path, name, isChecked);
     return { bytes: sealing.compressed ? gunzipFile(path, name) : fileBytes(path), signedBy: undefined };
   }
 
@@ -44,8 +40,12 @@ export class MessageOpener implements Opener {
     return this.#keys === undefined ? undefined : keysFit(path, name, this.#keys);
   }
 
-  async #openEncrypted(path: string, name: string): Promise<OpenedFile> {
-    const message = await openMessage(path, name, this.#keys);
+  async check(path: string, sealing: FileSealing, name: string): Promise<boolean> {
+    return sealing.encrypted && (await checkMessage(path, name, this.#keys));
+  }
+
+  async #openEncrypted(path: string, name: string, isChecked: boolean): Promise<OpenedFile> {
+    const message = await openMessage(path, name, this.#keys, isChecked);
     if (!message.isProtected) this.#warnOfMissingCheck(name);
     if ('bytes' in message && message.kind === 'file') return { bytes: message.bytes, signedBy: undefined };
     if ('bytes' in message && message.kind === 'signed file') {

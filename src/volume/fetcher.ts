@@ -2,12 +2,22 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { TundraError } from '../base/errors.js';
+import type { Opener } from '../seal/cipher.js';
 import type { StorageBackend } from '../storage/backend.js';
 
 /** A volume to fetch. */
 export interface FetchableVolume {
   name: string;
   hash: { algorithm: string; hex: string } | undefined;
+  encrypted: boolean;
+  compressed: boolean;
+}
+
+/** A volume that can be opened. */
+export interface FetchedVolume {
+  path: string;
+  /** Whether its integrity was checked already. */
+  isChecked: boolean;
 }
 
 export interface FetcherOptions {
@@ -16,18 +26,18 @@ export interface FetcherOptions {
   spoolPath(name: string): string;
   /** How many volumes to have ready beside those in use. */
   ahead: number;
+  opener: Opener;
   /** What to do about a volume whose hash is wrong; throw, or return to use it all the same. */
   onMismatch(error: TundraError): void;
 }
 
-interface Fetched {
-  path: string;
+interface Fetched extends FetchedVolume {
   /** Whether the file is ours to remove. */
   isSpooled: boolean;
 }
 
 /**
- * Brings volumes to the local disk and checks their hashes, a few ahead of the reader, in the order they will be asked
+ * Brings volumes to the local disk and checks their hashes and integrity, a few ahead of the reader, in the order they will be asked
  * for. On a storage that is a local folder they are read in place.
  */
 export class VolumeFetcher {
@@ -42,12 +52,12 @@ export class VolumeFetcher {
     this.#options = options;
   }
 
-  /** The local path of a volume, once its hash has been checked. */
-  async take(volume: FetchableVolume): Promise<string> {
+  /** The local file of a volume, once its hash has been checked. */
+  async take(volume: FetchableVolume): Promise<FetchedVolume> {
     const wanted = this.#start(volume);
     this.#next = Math.max(this.#next, this.#order.indexOf(volume) + 1);
     for (const next of this.#order.slice(this.#next, this.#next + this.#options.ahead)) this.#start(next);
-    return (await wanted).path;
+    return wanted;
   }
 
   /** The volume has been read. */
@@ -73,7 +83,17 @@ export class VolumeFetcher {
     return fetching;
   }
 
-  async #fetch({ name, hash }: FetchableVolume): Promise<Fetched> {
+  async #fetch(volume: FetchableVolume): Promise<Fetched> {
+    const { path, isSpooled } = await this.#bring(volume);
+    try {
+      return { path, isSpooled, isChecked: await this.#options.opener.check(path, volume, volume.name) };
+    } catch (error) {
+      if (isSpooled) await rm(path, { force: true });
+      throw error;
+    }
+  }
+
+  async #bring({ name, hash }: FetchableVolume): Promise<Pick<Fetched, 'path' | 'isSpooled'>> {
     const { backend, spoolPath } = this.#options;
     const algorithm = hash?.algorithm.toLowerCase() ?? 'sha1';
     const local = backend.localPathOf?.(name);

@@ -34,11 +34,11 @@ interface Piece extends SetEntry {
  * Reads the entries of one backup set in path order, over the volumes that may hold what is wanted. A volume is opened
  * only when the merge gets to its first path.
  */
-export class SetReader {
+export class SetReader<Volume extends NeededVolume = NeededVolume> {
   readonly age: number;
-  readonly #volumes: readonly NeededVolume[];
+  readonly #volumes: readonly Volume[];
   readonly #wanted: PathKey;
-  readonly #open: (volume: NeededVolume) => Promise<OpenedVolume>;
+  readonly #open: (volume: Volume) => Promise<OpenedVolume>;
   #next = 0;
   #volume: OpenedVolume | undefined;
   #tar: TarReader | undefined;
@@ -57,9 +57,9 @@ export class SetReader {
    */
   constructor(
     age: number,
-    volumes: readonly NeededVolume[],
+    volumes: readonly Volume[],
     wanted: PathKey,
-    open: (volume: NeededVolume) => Promise<OpenedVolume>,
+    open: (volume: Volume) => Promise<OpenedVolume>,
   ) {
     this.age = age;
     this.#volumes = volumes;

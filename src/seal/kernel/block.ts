@@ -11,6 +11,8 @@ const END_OF_BLOCK: usize = 256 * 4;
 
 /** Code lengths of literals and lengths, then of distances: 288 + 32 bytes. */
 const LENGTHS: usize = memory.data(320, 16);
+/** Those of both that are sent, in one row. */
+const ROW: usize = memory.data(320, 16);
 const FIXED_LENGTHS: usize = memory.data(320, 16);
 /** Code in the low 24 bits, number of bits above. */
 const LITERAL_CODES: usize = memory.data(288 * 4, 16);
@@ -67,12 +69,12 @@ function prepareHead(): u32 {
   sentCount = 0;
   let bits: u32 = 3 + 5 + 5 + 4;
   const all = literalsSent + distancesSent;
-  // Both in one row: runs go on from the one into the other.
-  memory.copy(LENGTHS + literalsSent, LENGTHS + 288, distancesSent);
+  memory.copy(ROW, LENGTHS, literalsSent);
+  memory.copy(ROW + literalsSent, LENGTHS + 288, distancesSent);
   for (let i: u32 = 0; i < all; ) {
-    const length = <u32>load<u8>(LENGTHS + i);
+    const length = <u32>load<u8>(ROW + i);
     let run: u32 = 1;
-    while (i + run < all && <u32>load<u8>(LENGTHS + i + run) == length) run++;
+    while (i + run < all && <u32>load<u8>(ROW + i + run) == length) run++;
     i += run;
     if (length == 0) {
       for (; run >= 11; ) {
@@ -134,7 +136,6 @@ function makeCodes(literals: usize, symbols: u32, distances: usize): void {
   for (let i: u32 = 0; i < 30; i++) {
     const at = DISTANCE_CODES + (<usize>i << 2);
     const code = load<u32>(at);
-    store<u32>(at, code | ((code >> 24) << 16) | (distanceExtra(i) << 24));
     // Bits 16-23: the code's length; from 24: with the extra bits.
     store<u32>(at, (code & 0xffff) | ((code >> 24) << 16) | (((code >> 24) + distanceExtra(i)) << 24));
   }
@@ -144,7 +145,7 @@ function makeCodes(literals: usize, symbols: u32, distances: usize): void {
     const extra = <u32>load<u8>(LENGTH_EXTRA + i);
     const base = <u32>load<u16>(LENGTH_BASE + (i << 1));
     const bits = (code & 0xffffff) | ((size + extra) << 24);
-    const count = i == 27 ? 31 : <u32>1 << extra;
+    const count: u32 = i == 27 ? 31 : <u32>1 << extra;
     for (let j: u32 = 0; j < count; j++) store<u32>(LENGTH_CODES + (<usize>(base + j) << 2), bits + (j << size));
   }
 }
@@ -216,14 +217,13 @@ export function putBlock(at: usize, end: usize, p: usize, size: usize): void {
   codeLengths(BLOCK + DISTANCES, 30, DISTANCE_LIMIT, LENGTHS + 288);
   const ownBits = codeBits(LENGTHS) + extra;
   // The same for every form.
-  const fixedBits = 3 + codeBits(FIXED_LENGTHS) + extra;
+  const fixedBits: u32 = 3 + codeBits(FIXED_LENGTHS) + extra;
   const storedBits = ((<u32>size << 3) + 40 * ((<u32>size + 0xfffe) / 0xffff));
   if (storedBits <= min<u32>(ownBits, fixedBits)) {
     putStored(p, size);
     return;
   }
-  const lengthsOfDistances = LENGTHS + 288;
-  const ownAll = ownBits + prepareHead();
+  const ownAll: u32 = ownBits + prepareHead();
   if (storedBits <= min<u32>(ownAll, fixedBits)) {
     putStored(p, size);
   } else if (fixedBits <= ownAll) {
@@ -232,7 +232,7 @@ export function putBlock(at: usize, end: usize, p: usize, size: usize): void {
     putSequences(at, end, p);
   } else {
     putHead();
-    makeCodes(LENGTHS, literalsSent, LENGTHS + literalsSent);
+    makeCodes(LENGTHS, 286, LENGTHS + 288);
     putSequences(at, end, p);
   }
 }

@@ -31,11 +31,13 @@ export interface ClosedMessage {
  * Opens a message with a passphrase. Where it is protected, the whole of it was checked before this returns.
  * Errors: TundraError `encryption`.
  * @param keys undefined where there is no passphrase
+ * @param isChecked whether `checkMessage` has found it whole
  */
 export async function openMessage(
   path: string,
   name: string,
   keys: PassphraseKeys | undefined,
+  isChecked = false,
 ): Promise<OpenMessage | ClosedMessage> {
   if (await isArmored(path)) return { beyond: 'ASCII armor', isProtected: true };
   const { isProtected, ways } = await withHead(path, name, (head) => ({
@@ -49,13 +51,37 @@ export async function openMessage(
   let failure: unknown;
   for (const key of ways.fitting) {
     try {
-      const { kind, bytes } = await openWith(path, key, isProtected);
+      const { kind, bytes } = await openWith(path, key, isProtected && !isChecked);
       return { kind, bytes: namingDamage(name, bytes), isProtected };
     } catch (error) {
       failure = error;
     }
   }
   throw named(name, failure);
+}
+
+/**
+ * Checks all of a protected message that the keys open. False where there is nothing to check, or no key for it: opening
+ * it tells why. Error: TundraError `encryption`.
+ */
+export async function checkMessage(
+  path: string,
+  name: string,
+  keys: PassphraseKeys | undefined,
+): Promise<boolean> {
+  if (keys === undefined || (await isArmored(path))) return false;
+  const { isProtected, ways } = await withHead(path, name, (head) => ({
+    isProtected: head.isProtected,
+    ways: waysIn(head, keys),
+  }));
+  const [key] = ways.fitting;
+  if (!isProtected || key === undefined || ways.fitting.length > 1) return false;
+  try {
+    for await (const _ of dataOf(path, key));
+  } catch (error) {
+    throw named(name, error);
+  }
+  return true;
 }
 
 /** Whether the keys fit, by the first bytes of the file; undefined where the library cannot tell. A wrong one fits by
@@ -112,9 +138,9 @@ async function withHead<T>(path: string, name: string, look: (head: MessageHead)
 async function openWith(
   path: string,
   key: SessionKey,
-  isProtected: boolean,
+  mustCheck: boolean,
 ): Promise<{ kind: ContentKind; bytes: ByteStream }> {
-  const held = isProtected ? await checkedData(path, key) : undefined;
+  const held = mustCheck ? await checkedData(path, key) : undefined;
   const packets = () => (held === undefined ? dataOf(path, key) : streamOf(held));
   return { kind: await contentKind(packets()), bytes: contentBytes(packets()) };
 }

@@ -1,0 +1,11 @@
+/** What the kernel shows to the outside. */
+import { fillFixedLengths } from './block';
+import { layOut } from './memory';
+import { fillSymbolTables } from './sequences';
+
+layOut();
+fillSymbolTables();
+fillFixedLengths();
+
+export { compress, tune } from './compress';
+export { OUTPUT, WINDOW } from './memory';
