@@ -282,6 +282,7 @@ class SourceThread {
     const expectedBytes = signatureSizeBytes(entry.sizeBytes, blockSize);
     builder.reset(blockSize);
     const header = headerOf('', entry.attributes);
+    header.mtimeSeconds = knownTime(entry.attributes.mtimeSeconds, Date.now() / 1000);
     if (expectedBytes <= gatheredSignatureLimitBytes) {
       return {
         update: (data) => builder.update(data),
@@ -347,6 +348,18 @@ class SourceThread {
     this.#send({ kind: 'events', events: this.#events });
     this.#events = [];
   }
+}
+
+/** How far the clocks of file systems may be off, and the coarsest of their time stamps. */
+const clockMarginSeconds = 2;
+
+/**
+ * The time to note in the signatures for a file that is about to be read. Times are compared by the second: a file that
+ * was changed in this very second may be changed again in it, after it was read, and nobody would see that. So such a
+ * file gets a time that is not its own, which makes the next run look at it again.
+ */
+function knownTime(mtimeSeconds: number, nowSeconds: number): number {
+  return Math.abs(nowSeconds - mtimeSeconds) < clockMarginSeconds ? mtimeSeconds - 1 : mtimeSeconds;
 }
 
 /** Whether a path is sent as the difference to what its signature tells. */
