@@ -26,6 +26,7 @@ export interface SessionSettings {
   prefixes: NamePrefixes;
   seal: Omit<SealSettings, 'tempDir' | 'onWarning'> & Sealing;
   canOpen: boolean;
+  syncMode: Session['syncMode'];
   backend: BackendOptions;
   environment: Readonly<Record<string, string | undefined>>;
   now(): EpochSeconds;
@@ -85,6 +86,7 @@ export async function withSession<T>(
         localSignatureCipher: createCipher({ kind: 'gzip', level: localSignatureLevel, ...plain }),
         opener: createOpener(seal),
         canOpen: settings.canOpen,
+        syncMode: settings.syncMode,
         tempFolder,
         now: settings.now,
         events,

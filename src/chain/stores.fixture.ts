@@ -33,7 +33,6 @@ export async function* lentPieces(bytes: Uint8Array, pieceBytes = 1000): ByteStr
 /** A storage in memory that counts what is asked of it. */
 export class MemoryBackend implements StorageBackend {
   readonly description = 'memory';
-  readonly className = 'MemoryBackend';
   readonly promises = { atomicPut: true, consistentList: true };
   readonly objects = new Map<string, Uint8Array>();
   readonly fetched: string[] = [];

@@ -3,7 +3,7 @@ import { TundraError } from '../base/errors.js';
 import { Secret } from '../base/secret.js';
 import type { Sealing } from '../seal/settings.js';
 import { defaultBackendOptions } from '../storage/registry.js';
-import type { OptionValues } from './arguments.js';
+import { commandLineError, type OptionValues } from './arguments.js';
 import { askSymmetricPassphrase } from './passphrase.js';
 import type { Terminal } from './terminal.js';
 
@@ -36,6 +36,7 @@ export async function sessionSettings(
       archive: options.text('file-prefix-archive') ?? '',
     },
     ...encryption,
+    syncMode: syncMode(options),
     backend: {
       numRetries: options.number('num-retries') ?? defaultBackendOptions.numRetries,
       retryDelayMs: seconds('backend-retry-delay', defaultBackendOptions.retryDelayMs),
@@ -46,6 +47,14 @@ export async function sessionSettings(
     events: (event) => terminal.event(event),
     tellFiles: terminal.verbosity >= 5,
   };
+}
+
+function syncMode(options: OptionValues): 'full' | 'partial' {
+  const mode = options.text('metadata-sync-mode') ?? 'partial';
+  if (mode !== 'full' && mode !== 'partial') {
+    throw commandLineError(`--metadata-sync-mode: "${mode}" is neither full nor partial`);
+  }
+  return mode;
 }
 
 type Encryption = Pick<SessionSettings, 'seal' | 'canOpen'>;

@@ -52,9 +52,9 @@ const slotCount = 4;
 /** Makes a backup set and sends it: volumes, then signatures, then the manifest, which makes it count. */
 export async function backup(session: Session, options: BackupOptions): Promise<BackupReport> {
   const { dryRun } = options;
-  let catalog = await synchronisedCollection(session, { mode: 'full', time: session.now(), dryRun });
+  let catalog = await synchronisedCollection(session, { time: session.now(), dryRun });
   if (await dropPartialSet(session, catalog, dryRun)) {
-    catalog = await synchronisedCollection(session, { mode: 'full', time: session.now(), dryRun });
+    catalog = await synchronisedCollection(session, { time: session.now(), dryRun });
   }
   const base = chooseBase(session, catalog, options);
   const times = await timesOf(session, catalog, base);

@@ -18,7 +18,7 @@ export async function* listFiles(
   time: EpochSeconds | undefined,
 ): AsyncGenerator<ListedEntry> {
   const at = time ?? session.now();
-  const catalog = await synchronisedCollection(session, { mode: 'full', time: at, dryRun: false });
+  const catalog = await synchronisedCollection(session, { time: at, dryRun: false });
   const chain = signatureChainAt(catalog, at);
   if (chain === undefined) {
     throw new TundraError('no-signatures', 'No signature chains found', {

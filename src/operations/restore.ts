@@ -80,7 +80,7 @@ type PlanOptions = Pick<RestoreOptions, 'path' | 'time' | 'requiredSigner' | 'ig
 
 async function planAt(session: Session, { path, time, dryRun }: PlanOptions): Promise<RestorePlan> {
   const at = time ?? session.now();
-  const catalog = await synchronisedCollection(session, { mode: 'full', time: at, dryRun });
+  const catalog = await synchronisedCollection(session, { time: at, dryRun });
   return planRestore(setsOf(catalog, at), path, session.prefixes, (set) => manifestOf(session, set));
 }
 

@@ -24,6 +24,8 @@ export interface Session {
   opener: Opener;
   /** Whether what this run writes can be opened again here: not with a public key alone. */
   canOpen: boolean;
+  /** Which metadata the local archive keeps. */
+  syncMode: SynchroniseOptions['mode'];
   /** A folder of this run alone, removed at its end. */
   tempFolder: string;
   now(): EpochSeconds;
@@ -54,10 +56,11 @@ export async function readCollection(session: Session): Promise<Catalog> {
 /** The same after the local archive was brought up to date with the storage. */
 export async function synchronisedCollection(
   session: Session,
-  options: SynchroniseOptions,
+  options: Omit<SynchroniseOptions, 'mode'>,
 ): Promise<Catalog> {
   const { remote, catalog } = await listCollection(session);
-  const plan = await synchronise(metadataStores(session), remote, catalog, options);
+  const mode = session.syncMode;
+  const plan = await synchronise(metadataStores(session), remote, catalog, { ...options, mode });
   const changed = !options.dryRun && plan.missing.length + plan.spurious.length > 0;
   const current = changed ? await readCollection(session) : catalog;
   tellWarnings(session, current);

@@ -39,8 +39,6 @@ export interface BackendPromises {
 export interface StorageBackend {
   /** Address for people, without secrets. */
   readonly description: string;
-  /** The name by which a collection status calls this kind of storage, as the peer's: `LocalBackend`. */
-  readonly className: string;
   readonly promises: BackendPromises;
   /** Stores an object, replacing one of that name. */
   put(name: string, source: PutSource): Promise<void>;

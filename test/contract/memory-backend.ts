@@ -7,7 +7,6 @@ export type Call = 'put' | 'get' | 'list' | 'stat' | 'remove' | 'close';
 
 /** A storage in memory. `fault` is asked before each call, and before the last step of a put: what it gives is thrown. */
 export class MemoryBackend implements StorageBackend {
-  readonly className = 'MemoryBackend';
   readonly promises = { atomicPut: true, consistentList: true };
   readonly description: string;
   readonly objects: Map<string, Buffer>;

@@ -1,29 +1,58 @@
 import { withSession } from '../../app/session.js';
-import { lastFullTime } from '../../chain/catalog.js';
+import { keyOfSlashPath, latin1OfNative } from '../../base/path-key.js';
+import { type Catalog, lastFullTime } from '../../chain/catalog.js';
 import { prettyTime } from '../../format/times.js';
-import { readCollection, tellWarnings } from '../../operations/session.js';
-import { collectionStatusText } from '../render/collection-status.js';
+import { changesOfFile, filesOfSet, newestSets } from '../../operations/history.js';
+import {
+  readCollection,
+  type Session,
+  synchronisedCollection,
+  tell,
+  tellWarnings,
+} from '../../operations/session.js';
+import { commandLineError } from '../arguments.js';
+import { changesInSetText, collectionStatusText, fileChangedText } from '../render/collection-status.js';
 import { sessionSettings } from '../session-settings.js';
+import type { Terminal } from '../terminal.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
 
 export const statusCommand: Command = async (line, environment, terminal) => {
   const [url] = takeArguments(line, 'URL') as [string];
-  const settings = await sessionSettings(requireUrl(url), 'metadata', line.options, environment, terminal);
+  const { options } = line;
+  const settings = await sessionSettings(requireUrl(url), 'metadata', options, environment, terminal);
+  const changedFile = options.text('file-changed');
+  const setNumber = options.number('show-changes-in-set');
   await withSession(settings, async (session) => {
-    const catalog = await readCollection(session);
-    tellWarnings(session, catalog);
-    const last = lastFullTime(catalog);
-    terminal.event({
-      kind: 'message',
-      level: 'notice',
-      text: `Last full backup date: ${last === undefined ? 'none' : prettyTime(last)}`,
-    });
-    terminal.out(
-      collectionStatusText(catalog, {
-        backendClassName: session.backend.className,
-        archiveFolder: session.archive.folder,
-      }),
-    );
+    if (setNumber !== undefined) await showChangesInSet(session, terminal, setNumber);
+    else if (changedFile !== undefined) await showChangesOfFile(session, terminal, changedFile);
+    else await showCollection(session, terminal);
   });
   return 0;
 };
+
+async function showCollection(session: Session, terminal: Terminal): Promise<void> {
+  const catalog = await readCollection(session);
+  tellWarnings(session, catalog);
+  const last = lastFullTime(catalog);
+  tell(session, 'notice', `Last full backup date: ${last === undefined ? 'none' : prettyTime(last)}`);
+  terminal.out(collectionStatusText(catalog, { archiveFolder: session.archive.folder }));
+}
+
+async function showChangesInSet(session: Session, terminal: Terminal, number: number): Promise<void> {
+  const sets = newestSets(await collectionWithManifests(session));
+  const set = sets.at(-1 - number);
+  if (number >= sets.length || set === undefined) {
+    throw commandLineError(`--show-changes-in-set: the newest chain has ${sets.length} sets, counted from 0`);
+  }
+  for await (const text of changesInSetText(set, () => filesOfSet(session, set))) terminal.out(text);
+}
+
+async function showChangesOfFile(session: Session, terminal: Terminal, path: string): Promise<void> {
+  const bytes = latin1OfNative(path);
+  const records = await changesOfFile(session, await collectionWithManifests(session), keyOfSlashPath(bytes));
+  terminal.out(fileChangedText(bytes, records));
+}
+
+function collectionWithManifests(session: Session): Promise<Catalog> {
+  return synchronisedCollection(session, { time: session.now(), dryRun: false });
+}

@@ -23,7 +23,6 @@ import {
 process.env.TZ = 'Europe/Berlin';
 
 /** The peer shows this name for every storage. */
-const backendClassName = 'BackendWrapper';
 
 describe('the status of real archives, against the peer', () => {
   let folder: string;
@@ -62,9 +61,9 @@ describe('the status of real archives, against the peer', () => {
     const run = collection.run('collection-status', collection.url);
     assert.equal(run.status, 0, run.stderr);
     const catalog = catalogOf(collection);
-    const places = { backendClassName, archiveFolder: collection.archive };
+    const places = { archiveFolder: collection.archive };
     assert.equal(`${collectionStatusText(catalog, places)}\n`, from(run.stdout, 'Collection Status'));
-    assert.deepEqual(collectionStatusLogLines(catalog, places), statusRecord(run));
+    assert.deepEqual(collectionStatusLogLines(catalog), statusRecord(run));
     assert.deepEqual(catalog.warnings.map(({ code }) => code).sort(), warningCodes(run).sort());
     return catalog;
   };
@@ -207,13 +206,13 @@ describe('random listings, against the peer', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as PeerAnswer);
-    const places = { backendClassName, archiveFolder: '/archive' };
+    const places = { archiveFolder: '/archive' };
     for (const [index, { remote, local, mode, time }] of cases.entries()) {
       const catalog = readCatalog(remote, local, noPrefixes);
       const { missing, spurious } = planSynchronisation(remote, local, noPrefixes, catalog, { mode, time });
       const ours: PeerAnswer = {
         text: collectionStatusText(catalog, places),
-        log: collectionStatusLogLines(catalog, places),
+        log: collectionStatusLogLines(catalog),
         warnings: catalog.warnings.map(({ code }) => code),
         missing,
         spurious,

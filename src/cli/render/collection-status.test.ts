@@ -20,7 +20,7 @@ const remote = [
   ...[`${full}.vol1.difftar.gpg`, `${full}.vol2.difftar.gpg`, `${full}.manifest.gpg`, fullSignatures],
   ...[`${inc}.vol1.difftar.gpg`, `${inc}.manifest.gpg`, incSignatures],
 ];
-const places = { backendClassName: 'LocalBackend', archiveFolder: '/archive' };
+const places = { archiveFolder: '/archive' };
 
 describe('collectionStatusText', () => {
   it('shows the primary chain', () => {
@@ -28,7 +28,7 @@ describe('collectionStatusText', () => {
       collectionStatusText(readCatalog(remote, [], noPrefixes), places),
       `Collection Status
 -----------------
-Connecting with backend: LocalBackend
+Connecting with backend: BackendWrapper
 Archive dir: /archive
 
 Found 0 secondary backup chains.
@@ -63,8 +63,8 @@ No orphaned or incomplete backup sets found.`,
 
 describe('collectionStatusLogLines', () => {
   it('names every set', () => {
-    assert.deepEqual(collectionStatusLogLines(readCatalog(remote, [], noPrefixes), places), [
-      'backend LocalBackend',
+    assert.deepEqual(collectionStatusLogLines(readCatalog(remote, [], noPrefixes)), [
+      'backend BackendWrapper',
       'archive-dir (. dir)',
       'chain-complete',
       ' full 20200101T000000Z 2 enc',

@@ -6,11 +6,11 @@ import { setEnd } from '../../format/names.js';
 import { formatTime, prettyTime } from '../../format/times.js';
 
 const rule = '-------------------------';
+/** What the peer calls every storage here. */
+const backendName = 'BackendWrapper';
 
 /** What a status names besides the chains. */
 export interface StatusPlaces {
-  /** `StorageBackend.className`. */
-  backendClassName: string;
   archiveFolder: string;
 }
 
@@ -24,7 +24,7 @@ export function collectionStatusText(catalog: Catalog, places: StatusPlaces): st
   const lines = [
     'Collection Status',
     '-----------------',
-    `Connecting with backend: ${places.backendClassName}`,
+    `Connecting with backend: ${backendName}`,
     `Archive dir: ${places.archiveFolder}`,
     '',
     `Found ${counted(secondary.length, 'secondary backup chain')}.`,
@@ -82,10 +82,10 @@ function setType({ times }: BackupSet): string {
 }
 
 /** The state of a collection for the machine log: the lines that follow the record's first line, `INFO 3 `. */
-export function collectionStatusLogLines(catalog: Catalog, places: StatusPlaces): string[] {
+export function collectionStatusLogLines(catalog: Catalog): string[] {
   const { primary, orphanedSets, incompleteSets } = catalog;
   // The archive's folder is never told here: readers know this line as it is.
-  const lines = [`backend ${places.backendClassName}`, 'archive-dir (. dir)'];
+  const lines = [`backend ${backendName}`, 'archive-dir (. dir)'];
   for (const [index, chain] of secondaryChains(catalog).entries()) {
     lines.push(`chain-no-sig ${index}`, ...allSets(chain).map(setLogLine));
   }

@@ -33,7 +33,6 @@ export async function openLocal(folder: string, description: string): Promise<St
 }
 
 class LocalBackend implements StorageBackend {
-  readonly className = 'LocalBackend';
   readonly description: string;
   readonly promises = { atomicPut: true, consistentList: true };
   readonly #folder: string;

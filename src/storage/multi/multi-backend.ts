@@ -23,7 +23,6 @@ export interface Store {
  * after the prefixes have changed.
  */
 export class MultiBackend implements StorageBackend {
-  readonly className = 'MultiBackend';
   readonly description: string;
   readonly promises;
   readonly localPathOf?: (name: string) => string | undefined;

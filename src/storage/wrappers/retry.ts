@@ -69,7 +69,6 @@ export function withRetries(inner: StorageBackend, options: RetryOptions): Stora
 
   return {
     description: inner.description,
-    className: inner.className,
     promises: inner.promises,
     put: (name, source) => tried(`store ${name}`, () => inner.put(name, source)),
     get: (name) => tried(`read ${name}`, () => inner.get(name)),
