@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -112,6 +113,8 @@ class Demo {
     }
     writeFileSync(join(data, 'notes', 'Übersicht mit Leerzeichen.txt'), 'names of any bytes survive\n');
     symlinkSync('notes/2024/note-1.txt', join(data, 'latest'));
+    const anHourAgo = Date.now() / 1000 - 3600;
+    for (const file of files(data)) utimesSync(file, anHourAgo, anHourAgo);
     const stores = ['hot', 'cold'].map((name) => ({
       description: `${name} store`,
       url: `file://${join(this.#folder, name)}`,

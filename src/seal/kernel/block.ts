@@ -178,11 +178,17 @@ function putSequences(at: usize, end: usize, p: usize): void {
       count &= 7;
       p += 4;
     }
-    for (; literals > 0; literals--) {
-      const a = load<u32>(LITERAL_CODES + (<usize>load<u8>(p++) << 2));
-      buffer |= <u64>(a & 0xffffff) << count;
-      count += a >> 24;
-    }
+    const three = load<u32>(p);
+    const a = select<u32>(load<u32>(LITERAL_CODES + (<usize>(three & 0xff) << 2)), 0, literals > 0);
+    const b = select<u32>(load<u32>(LITERAL_CODES + (<usize>((three >> 8) & 0xff) << 2)), 0, literals > 1);
+    const c = select<u32>(load<u32>(LITERAL_CODES + (<usize>((three >> 16) & 0xff) << 2)), 0, literals > 2);
+    buffer |= <u64>(a & 0xffffff) << count;
+    count += a >> 24;
+    buffer |= <u64>(b & 0xffffff) << count;
+    count += b >> 24;
+    buffer |= <u64>(c & 0xffffff) << count;
+    count += c >> 24;
+    p += literals;
     store<u64>(out, buffer);
     out += <usize>(count >> 3);
     buffer >>= count & ~7;

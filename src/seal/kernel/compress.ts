@@ -3,7 +3,7 @@ import { bitCount, openBits, outputAt, putStored } from './bits';
 import { putBlock } from './block';
 import { addUp, BLOCK, BOTH, clearHistogram, SEGMENT, symbolBits, takeBoth, takeSegment } from './histogram';
 import { OUTPUT, ROWS, ROWS_SIZE, SEQUENCES, WINDOW } from './memory';
-import { insertRange, openRows, parseRows } from './rows';
+import { insertRange, openRows, parseBalanced, parseFast } from './rows';
 import { sequencesEnd, setSequencesEnd } from './sequences';
 
 const SEGMENT_SIZE: usize = 0x2000;
@@ -19,7 +19,7 @@ export function tune(a: f32): void {
  * Compresses `size` bytes, 1 to 1 MiB, that stand behind `windowSize` bytes, up to 32 KiB, at WINDOW. Returns the size
  * of the blocks at OUTPUT. None is marked last, and they end on a byte boundary.
  */
-export function compress(windowSize: u32, size: u32): u32 {
+export function compress(windowSize: u32, size: u32, level: u32): u32 {
   let p = WINDOW + windowSize;
   const end = p + size;
   store<u64>(end, 0);
@@ -35,7 +35,8 @@ export function compress(windowSize: u32, size: u32): u32 {
     const segmentFrom = p;
     const segmentSequences = sequencesEnd;
     clearHistogram(SEGMENT);
-    p = parseRows(p, min<usize>(p + SEGMENT_SIZE, end), end);
+    const stop = min<usize>(p + SEGMENT_SIZE, end);
+    p = level == 0 ? parseFast(p, stop, end) : parseBalanced(p, stop, end);
     const segmentBits = symbolBits(SEGMENT);
     addUp();
     const bothBits = symbolBits(BOTH);
