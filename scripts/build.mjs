@@ -20,7 +20,9 @@ function run(packageName, binary, args) {
 async function bundle() {
   const source = join(root, 'src');
   const names = readdirSync(source, { recursive: true }).map(String);
-  const entries = names.filter((name) => name === join('cli', 'main.ts') || /-(thread|worker)\.ts$/.test(name));
+  const entries = names.filter(
+    (name) => name === join('cli', 'main.ts') || /-(thread|worker)\.ts$/.test(name),
+  );
   const outdir = join(root, 'dist/app');
   rmSync(outdir, { recursive: true, force: true });
   await build({
@@ -38,19 +40,14 @@ async function bundle() {
   }
 }
 
-mkdirSync(join(root, 'dist/src/rsync'), { recursive: true });
-run('assemblyscript', 'asc', [
-  'src/rsync/kernel/kernel.ts',
-  '--outFile',
-  'dist/src/rsync/kernel.wasm',
-  '--runtime',
-  'stub',
-  '--enable',
-  'simd',
-  '-O3',
-  '--noAssert',
-  '--use',
-  'abort=',
-]);
+/** Compiles a kernel from AssemblyScript to WebAssembly. */
+function buildKernel(source, target) {
+  mkdirSync(dirname(join(root, target)), { recursive: true });
+  const options = ['--runtime', 'stub', '--enable', 'simd', '-O3', '--noAssert', '--use', 'abort='];
+  run('assemblyscript', 'asc', [source, '--outFile', target, ...options]);
+}
+
+buildKernel('src/rsync/kernel/kernel.ts', 'dist/src/rsync/kernel.wasm');
+buildKernel('src/seal/kernel/kernel.ts', 'dist/src/seal/deflate.wasm');
 run('typescript', 'tsc', ['-p', '.']);
 await bundle();

@@ -1,5 +1,4 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errnoOf, messageOf, TundraError } from '../base/errors.js';
@@ -11,6 +10,7 @@ import type { NamePrefixes } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import type { Session } from '../operations/session.js';
 import { createCipher, createOpener } from '../seal/ciphers.js';
+import { PassphraseKeys } from '../seal/library/s2k.js';
 import type { Sealing, SealSettings } from '../seal/settings.js';
 import { localDriver } from '../storage/local/local-backend.js';
 import { multiDriver } from '../storage/multi/open.js';
@@ -65,13 +65,16 @@ export async function withSession<T>(
   try {
     const archive = await LocalArchive.open(folder);
     const lock = await acquireArchiveLock(folder, { env: environment });
-    const tempFolder = makeTempFolder(settings.tempDir ?? environment.TMPDIR ?? tmpdir());
-    const removeTemp = () => rmSync(tempFolder, { recursive: true, force: true });
-    process.once('exit', removeTemp);
+    let removeTemp = () => {};
     try {
+      const tempFolder = makeTempFolder(settings.tempDir ?? environment.TMPDIR ?? tmpdir());
+      removeTemp = () => rmSync(tempFolder, { recursive: true, force: true });
+      process.once('exit', removeTemp);
       await archive.removeLeftovers();
+      const { passphrase } = settings.seal;
       const seal: SealSettings = {
         ...settings.seal,
+        keys: passphrase && new PassphraseKeys(passphrase),
         tempDir: tempFolder,
         onWarning: (text) => events({ kind: 'message', level: 'warning', text }),
       };
@@ -86,6 +89,7 @@ export async function withSession<T>(
         localSignatureCipher: createCipher({ kind: 'gzip', level: localSignatureLevel, ...plain }),
         opener: createOpener(seal),
         canOpen: settings.canOpen,
+        isSymmetric: seal.kind === 'passphrase',
         syncMode: settings.syncMode,
         tempFolder,
         now: settings.now,
@@ -94,7 +98,7 @@ export async function withSession<T>(
       });
     } finally {
       process.off('exit', removeTemp);
-      await rm(tempFolder, { recursive: true, force: true });
+      removeTemp();
       await lock.release();
     }
   } finally {

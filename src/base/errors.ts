@@ -84,8 +84,9 @@ export class TundraError extends Error {
 
 /** The errno name (`ENOENT`) of a system error, if it is one. */
 export function errnoOf(error: unknown): string | undefined {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return undefined;
+  // A TundraError has a code too, which is no errno.
+  if (!(error instanceof Error) || error instanceof TundraError || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
 }
 
 /** The message of anything that was thrown. */
@@ -93,30 +94,36 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** An error as plain data, to cross from one thread to another. */
+/** An error as plain data, to cross from one thread to another. Its cause stays behind. */
 export interface PlainError {
   code: ErrorCode | undefined;
   message: string;
   advice: string | undefined;
   retry: Retry;
+  retryAfterMs: number | undefined;
   stack: string | undefined;
 }
 
 export function plainError(error: unknown): PlainError {
   if (error instanceof TundraError) {
-    const { code, message, advice, retry, stack } = error;
-    return { code, message, advice, retry, stack };
+    const { code, message, advice, retry, retryAfterMs, stack } = error;
+    return { code, message, advice, retry, retryAfterMs, stack };
   }
-  const stack = error instanceof Error ? error.stack : undefined;
-  return { code: undefined, message: messageOf(error), advice: undefined, retry: 'never', stack };
+  return {
+    code: undefined,
+    message: messageOf(error),
+    advice: undefined,
+    retry: 'never',
+    retryAfterMs: undefined,
+    stack: error instanceof Error ? error.stack : undefined,
+  };
 }
 
 /** The error that `plainError` took apart. One that was no TundraError comes back as a plain Error. */
 export function errorOfPlain(plain: PlainError): Error {
+  const { code, message, advice, retry, retryAfterMs, stack } = plain;
   const error =
-    plain.code === undefined
-      ? new Error(plain.message)
-      : new TundraError(plain.code, plain.message, { advice: plain.advice, retry: plain.retry });
-  if (plain.stack !== undefined) error.stack = plain.stack;
+    code === undefined ? new Error(message) : new TundraError(code, message, { advice, retry, retryAfterMs });
+  if (stack !== undefined) error.stack = stack;
   return error;
 }

@@ -196,7 +196,7 @@ export function signatureChainAt(catalog: Catalog, time: EpochSeconds): Signatur
   return (
     chains.findLast(({ startTime, endTime }) => startTime <= time && time <= endTime) ??
     chains.findLast(({ endTime }) => endTime < time) ??
-    chains[0]
+    chains.findLast(({ endTime }) => endTime === chains[0]?.endTime)
   );
 }
 

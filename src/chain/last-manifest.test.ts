@@ -102,6 +102,9 @@ describe('checkLastManifest', () => {
     const [told] = await check(t, { stored, cached: manifestText() });
     assert.match(told!, /cannot be opened/);
     await assert.rejects(check(t, { stored }), { exitStatus: 6 });
+    await assert.rejects(check(t, { stored, cached: manifestText(), options: { mustOpen: true } }), {
+      exitStatus: 31,
+    });
   });
 
   it('does without a local manifest that is damaged', async (t) => {

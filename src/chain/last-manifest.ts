@@ -17,6 +17,8 @@ export interface SourceIdentity {
 export interface LastManifestOptions {
   /** Whether to open the manifest on the storage; not if there is no key to open it with. */
   checkRemote: boolean;
+  /** Whether it must open: with a passphrase of its own a new set could not be restored together with those before. */
+  mustOpen?: boolean;
   allowSourceMismatch: boolean;
 }
 
@@ -25,7 +27,7 @@ export interface LastManifestOptions {
  * the same host and source folder.
  *
  * @throws TundraError `no-manifests`, `mismatched-manifests`, `unreadable-manifests`, `hostname-mismatch`,
- *   `source-directory-mismatch`
+ *   `source-directory-mismatch`; `encryption` if it must open and does not
  */
 export async function checkLastManifest(
   catalog: Catalog,
@@ -39,7 +41,7 @@ export async function checkLastManifest(
   if (set.manifestName === undefined && set.localManifestName === undefined) {
     throw new TundraError('no-manifests', 'The newest backup set has no manifest');
   }
-  const remote = options.checkRemote ? await remoteManifestOf(set, stores) : undefined;
+  const remote = options.checkRemote ? await remoteManifestOf(set, stores, options) : undefined;
   const local = await localManifestOf(set, stores);
   if (remote !== undefined && local !== undefined && !isSameManifest(remote, local)) {
     throw new TundraError(
@@ -61,9 +63,13 @@ export async function checkLastManifest(
   if (!options.allowSourceMismatch) await checkSource(manifest, source);
 }
 
-async function remoteManifestOf(set: BackupSet, stores: MetadataStores): Promise<Manifest | undefined> {
+async function remoteManifestOf(
+  set: BackupSet,
+  stores: MetadataStores,
+  { mustOpen = false }: LastManifestOptions,
+): Promise<Manifest | undefined> {
   if (set.manifestName === undefined) return undefined;
-  return readableOrUndefined(readRemoteManifest(stores, set.manifestName), stores);
+  return readableOrUndefined(readRemoteManifest(stores, set.manifestName), stores, mustOpen);
 }
 
 async function localManifestOf(set: BackupSet, stores: MetadataStores): Promise<Manifest | undefined> {
@@ -75,10 +81,12 @@ async function localManifestOf(set: BackupSet, stores: MetadataStores): Promise<
 async function readableOrUndefined(
   reading: Promise<Manifest>,
   { events }: MetadataStores,
+  mustOpen = false,
 ): Promise<Manifest | undefined> {
   try {
     return await reading;
   } catch (error) {
+    if (mustOpen && error instanceof TundraError && error.code === 'encryption') throw error;
     const isUnreadable =
       error instanceof DamagedArchiveFile ||
       (error instanceof TundraError &&

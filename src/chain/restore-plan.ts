@@ -33,11 +33,30 @@ export async function planRestore(
   const planned: PlannedVolume[][] = [];
   for (const set of sets) {
     const { volumes } = await readManifest(set);
+    requireAllVolumes(set, volumes);
     planned.push(
       volumes.filter((volume) => volumeMayHold(volume, wanted)).map((volume) => plan(set, volume, prefixes)),
     );
   }
   return { wanted, sets: planned };
+}
+
+/**
+ * A manifest that was emptied or cut short is still one to read, but what is missing in it would be missing in what is
+ * restored, and nobody would be told.
+ */
+function requireAllVolumes(set: BackupSet, volumes: readonly VolumeRecord[]): void {
+  const unnamed = [...set.volumes.keys()].at(-1) ?? 1;
+  if ((volumes.at(-1)?.number ?? 0) >= unnamed) return;
+  throw new TundraError(
+    'unreadable-manifests',
+    `the manifest ${set.manifestName ?? set.localManifestName} is cut short: it does not name volume ${unnamed}`,
+    {
+      advice:
+        'If the one in the local archive is damaged, remove it: the next run fetches it again. Else restore a time ' +
+        'before this set with --time.',
+    },
+  );
 }
 
 function plan(set: BackupSet, volume: VolumeRecord, prefixes: NamePrefixes): PlannedVolume {

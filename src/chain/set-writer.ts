@@ -80,11 +80,11 @@ export class SetWriter {
     this.#append(formatVolumeRecord(volume));
     fsyncSync(this.#manifestFd);
     if (this.#isPartial) return;
-    this.#isPartial = true;
     await this.#archive.keepAs(this.signaturePath, this.names.partialSignatures);
-    await this.#archive.keepAs(this.#manifestPath, this.names.partialManifest);
     this.signaturePath = this.#archive.pathOf(this.names.partialSignatures);
+    await this.#archive.keepAs(this.#manifestPath, this.names.partialManifest);
     this.#manifestPath = this.#archive.pathOf(this.names.partialManifest);
+    this.#isPartial = true;
   }
 
   /** Ends the manifest with its file list and returns where it lies. */
@@ -93,6 +93,7 @@ export class SetWriter {
     if (fileListCount > 0) {
       for await (const piece of createReadStream(this.fileListPath)) this.#write(piece as Buffer);
     }
+    fsyncSync(this.#manifestFd);
     this.#close();
     return this.#manifestPath;
   }
@@ -128,7 +129,6 @@ export class SetWriter {
   #close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    fsyncSync(this.#manifestFd);
     closeSync(this.#manifestFd);
   }
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { TundraError } from '../base/errors.js';
+import { type Level, level } from '../base/events.js';
 import { latin1OfNative } from '../base/path-key.js';
 import {
   type CommandName,
@@ -60,7 +61,7 @@ const schemaOf = new Map<string, OptionSchema>();
 for (const schema of schemas)
   for (const name of [schema.name, ...(schema.aliases ?? [])]) schemaOf.set(name, schema);
 
-const verbosityWords: Record<string, number> = { e: 0, w: 2, n: 3, i: 5, d: 9 };
+const verbosityWords: readonly Level[] = ['error', 'warning', 'notice', 'info', 'debug'];
 
 /** Reads a command line. Errors: `command-line`, naming the option and one that is near. */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
@@ -141,13 +142,14 @@ function readOption(line: CommandLine, given: string, rawName: string, value: st
 
 function readVerbosity(rawName: string, value: string): number {
   if (/^[0-9]$/.test(value)) return Number(value);
-  const word = verbosityWords[value.toLowerCase().charAt(0)];
+  const wanted = value.toLowerCase();
+  const word = verbosityWords.find((name) => name === wanted || name.charAt(0) === wanted);
   if (word === undefined) {
     throw commandLineError(
       `${rawName}: "${value}" is neither 0 to 9 nor error, warning, notice, info or debug`,
     );
   }
-  return word;
+  return level[word];
 }
 
 function unknownOption(rawName: string): TundraError {

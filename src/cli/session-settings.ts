@@ -89,21 +89,16 @@ async function encryptionSettings(
   const sealing: Sealing = !isEncrypted
     ? { kind: options.flag('no-compression') ? 'none' : 'gzip' }
     : hasKeys
-      ? {
-          kind: 'keys',
-          encryptKeys,
-          hiddenEncryptKeys,
-          signKey,
-          secretKeyring: options.text('encrypt-secret-keyring'),
-        }
+      ? { kind: 'keys', encryptKeys, hiddenEncryptKeys, signKey }
       : { kind: 'passphrase', signKey };
+  const secretKeyring = options.text('encrypt-secret-keyring');
   const gnupg = {
     program: options.text('gpg-binary'),
     userOptions: options.text('gpg-options'),
     useAgent,
   };
   return {
-    seal: { ...sealing, passphrase, signPassphrase, gnupg },
+    seal: { ...sealing, passphrase, signPassphrase, gnupg, secretKeyring },
     canOpen: !isEncrypted || passphrase !== undefined || useAgent,
   };
 }

@@ -98,15 +98,18 @@ class SourceThread {
       for (const event of events) this.#tell(event);
     });
     const known = new SignatureStore(knownSignatures);
-    for await (const change of compare<SourceEntry, SignatureEntry>(current, known, this.#owners)) {
-      await this.#backUp(change, known);
+    try {
+      for await (const change of compare<SourceEntry, SignatureEntry>(current, known, this.#owners)) {
+        await this.#backUp(change, known);
+      }
+    } finally {
+      await known.close();
+      this.#sendEvents();
     }
-    await known.close();
     this.#packer.flush();
     this.#signatures?.finish();
     const fileListCount = this.#fileList?.finish() ?? 0;
     this.#counts.rawDeltaSizeBytes = this.#packer.dataBytes;
-    this.#sendEvents();
     this.#send({ kind: 'done', counts: this.#counts, fileListCount });
   }
 
@@ -180,6 +183,8 @@ class SourceThread {
     delta.begin();
     try {
       for await (const piece of known.data()) delta.addSignature(piece);
+      // Nothing yet, but now a signature that is cut short shows.
+      delta.update(empty);
     } catch (error) {
       if (!(error instanceof TundraError) || error.code !== 'format') throw error;
       this.#warn(
@@ -287,8 +292,7 @@ class SourceThread {
       return {
         update: (data) => builder.update(data),
         end: (whole) => {
-          // A time that no file has makes the next run look at a file again that was not read to its end.
-          if (!whole) header.mtimeSeconds = 0;
+          if (!whole) header.mtimeSeconds = otherTime(entry.attributes.mtimeSeconds);
           file.add('signature', entry.key, header, builder.finish());
         },
       };
@@ -304,7 +308,8 @@ class SourceThread {
         builder.update(data);
         take(builder.take());
       },
-      end: (whole) => take(builder.finish()).end(whole ? undefined : 0),
+      end: (whole) =>
+        take(builder.finish()).end(whole ? undefined : otherTime(entry.attributes.mtimeSeconds)),
     };
   }
 
@@ -359,7 +364,12 @@ const clockMarginSeconds = 2;
  * file gets a time that is not its own, which makes the next run look at it again.
  */
 function knownTime(mtimeSeconds: number, nowSeconds: number): number {
-  return Math.abs(nowSeconds - mtimeSeconds) < clockMarginSeconds ? mtimeSeconds - 1 : mtimeSeconds;
+  return Math.abs(nowSeconds - mtimeSeconds) < clockMarginSeconds ? otherTime(mtimeSeconds) : mtimeSeconds;
+}
+
+/** A time that does not count as equal: it makes the next run look at the file again. */
+function otherTime(mtimeSeconds: number): number {
+  return mtimeSeconds > 0 ? mtimeSeconds - 1 : 1;
 }
 
 /** Whether a path is sent as the difference to what its signature tells. */

@@ -45,7 +45,7 @@ export interface BackupReport {
   statistics: BackupStatistics;
 }
 
-/** A backup in two slots' worth of packed bytes at most beside what the sealing holds. */
+/** Packed bytes on their way from the source side to the sealing. */
 const slotBytes = 1024 * 1024;
 const slotCount = 4;
 
@@ -98,7 +98,11 @@ function checkBase(session: Session, catalog: Catalog, options: BackupOptions): 
     catalog,
     metadataStores(session),
     { hostname: options.hostname, fullHostname, directory: options.source },
-    { checkRemote: session.canOpen, allowSourceMismatch: options.allowSourceMismatch },
+    {
+      checkRemote: session.canOpen,
+      mustOpen: session.isSymmetric,
+      allowSourceMismatch: options.allowSourceMismatch,
+    },
   );
 }
 
@@ -141,7 +145,7 @@ async function dropPartialSet(session: Session, catalog: Catalog, dryRun: boolea
     session,
     'notice',
     `The last backup (${prettyTime(setEnd(times))}) was interrupted after ${volumes.size} volumes. A new one is begun; ` +
-      'the command "cleanup" removes what is left of the old one.',
+      'what it sent stays on the storage and is told as an incomplete set.',
   );
   const names = setNames(times, session.cipher, session.prefixes);
   await session.archive.remove(names.partialManifest);

@@ -104,9 +104,9 @@ class RestoreThread {
       else if (action.kind === 'check') await this.#check(paths);
       else await this.#compare(paths, action);
     } finally {
+      this.#sendEvents();
       await Promise.all(readers.map((reader) => reader.close()));
     }
-    this.#sendEvents();
     this.#send({ kind: 'done', result: this.#result });
   }
 

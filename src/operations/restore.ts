@@ -1,4 +1,4 @@
-import { errorOfPlain, TundraError } from '../base/errors.js';
+import { errorOfPlain, messageOf, TundraError } from '../base/errors.js';
 import { displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { type BackupSet, type Catalog, chainAt, setsAt } from '../chain/catalog.js';
 import { readLocalManifest, readRemoteManifest } from '../chain/metadata.js';
@@ -28,7 +28,7 @@ export interface RestoreOptions {
   numericOwner: boolean;
   /** Key that must have signed each volume. */
   requiredSigner: string | undefined;
-  /** Go on where a volume's hash is wrong. */
+  /** Leave out volumes that cannot be used, and go on. */
   ignoreErrors: boolean;
   dryRun: boolean;
 }
@@ -129,13 +129,26 @@ async function runPlan(
       spoolPath: (name) => newTempPath(session, name.slice(-40)),
       ahead: 2,
       opener: session.opener,
-      onMismatch: (error) => {
-        if (!options.ignoreErrors) throw error;
-        tell(session, 'error', error.message, error.exitStatus);
-      },
     },
   );
-  const server = new VolumeServer(fetcher, session.opener, plan.sets.length, options.requiredSigner);
+  let leftOut = 0;
+  const server = new VolumeServer(
+    fetcher,
+    session.opener,
+    plan.sets.length,
+    options.requiredSigner,
+    (error) => {
+      if (!options.ignoreErrors) throw error;
+      leftOut++;
+      const status = error instanceof TundraError ? error.exitStatus : undefined;
+      tell(
+        session,
+        'error',
+        `${messageOf(error)}\nThis volume is left out, as --ignore-errors asks.`,
+        status,
+      );
+    },
+  );
   const thread = startThread<RestoreThreadInput, RestoreThreadMessage, VolumeAnswer>(threadUrl, {
     sets: plan.sets,
     wanted: plan.wanted,
@@ -164,7 +177,7 @@ async function runPlan(
         case 'failed':
           throw errorOfPlain(message.error);
         case 'done':
-          return message.result;
+          return { ...message.result, failures: message.result.failures + leftOut };
       }
     }
     throw new TundraError('unexpected', 'the restoring thread ended without a result');

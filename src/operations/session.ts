@@ -24,6 +24,8 @@ export interface Session {
   opener: Opener;
   /** Whether what this run writes can be opened again here: not with a public key alone. */
   canOpen: boolean;
+  /** Whether it takes the same passphrase to open as to make: then the chain that is gone on with must open. */
+  isSymmetric: boolean;
   /** Which metadata the local archive keeps. */
   syncMode: SynchroniseOptions['mode'];
   /** A folder of this run alone, removed at its end. */

@@ -1,3 +1,4 @@
+import type { ByteStream } from '../base/bytes.js';
 import { plainError, TundraError } from '../base/errors.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
 import type { Opener } from '../seal/cipher.js';
@@ -12,7 +13,7 @@ interface OpenVolume {
 }
 
 /** Open volumes share this much memory with the restoring thread in all, as long as that leaves each two small slots. */
-const channelBudgetBytes = 16 * 1024 * 1024;
+const channelBudgetBytes = 8 * 1024 * 1024;
 const slotsPerChannel = 4;
 const largestSlotBytes = 256 * 1024;
 const smallestSlotBytes = 16 * 1024;
@@ -22,32 +23,55 @@ export class VolumeServer {
   readonly #fetcher: VolumeFetcher;
   readonly #opener: Opener;
   readonly #requiredSigner: string | undefined;
+  readonly #onUnreadable: (error: unknown) => void;
   readonly #slotBytes: number;
   readonly #open = new Map<string, OpenVolume>();
 
-  /** @param sets how many sets the merge reads at once */
-  constructor(fetcher: VolumeFetcher, opener: Opener, sets: number, requiredSigner: string | undefined) {
+  /**
+   * @param sets how many sets the merge reads at once
+   * @param requiredSigner key that must have signed each volume
+   * @param onUnreadable is told why a volume cannot be used; if it returns, the volume counts as empty
+   */
+  constructor(
+    fetcher: VolumeFetcher,
+    opener: Opener,
+    sets: number,
+    requiredSigner: string | undefined,
+    onUnreadable: (error: unknown) => void,
+  ) {
     this.#fetcher = fetcher;
     this.#opener = opener;
     this.#requiredSigner = requiredSigner;
+    this.#onUnreadable = onUnreadable;
     const share = Math.floor(channelBudgetBytes / sets / slotsPerChannel / 1024) * 1024;
     this.#slotBytes = Math.min(largestSlotBytes, Math.max(smallestSlotBytes, share));
   }
 
   /** Opens a volume; the answer tells where its bytes come, or why they cannot. */
   async open(set: number, volume: PlannedVolume): Promise<VolumeAnswer> {
-    const { number, name, encrypted } = volume;
+    const { number } = volume;
     try {
-      const { path, isChecked } = await this.#fetcher.take(volume);
-      const { bytes, signedBy } = await this.#opener.open(path, volume, name, isChecked);
-      if (encrypted && this.#requiredSigner !== undefined)
-        requireSigner(name, this.#requiredSigner, signedBy);
+      const bytes = await this.#readable(volume);
       const channel = createChannel(this.#slotBytes, slotsPerChannel);
       const sender = new ChannelSender(channel);
       this.#open.set(idOf(set, number), { volume, sender, sent: sender.send(bytes) });
       return { set, volume: number, channel };
     } catch (error) {
       return { set, volume: number, error: plainError(error) };
+    }
+  }
+
+  async #readable(volume: PlannedVolume): Promise<ByteStream> {
+    const { name, encrypted } = volume;
+    try {
+      const { path, isChecked } = await this.#fetcher.take(volume);
+      const { bytes, signedBy } = await this.#opener.open(path, volume, name, isChecked);
+      if (encrypted && this.#requiredSigner !== undefined)
+        requireSigner(name, this.#requiredSigner, signedBy);
+      return bytes;
+    } catch (error) {
+      this.#onUnreadable(error);
+      return emptyStream();
     }
   }
 
@@ -73,6 +97,8 @@ export class VolumeServer {
     await this.#fetcher.release(volume);
   }
 }
+
+async function* emptyStream(): ByteStream {}
 
 function idOf(set: number, volume: number): string {
   return `${set}.${volume}`;

@@ -54,7 +54,7 @@ function passphraseSealer(settings: SealSettings, level = MESSAGE_LEVEL): (outpu
   return (output) => {
     const passphrase = given(settings.passphrase);
     if (passphrase === undefined) throw noPassphraseToSeal();
-    runKey ??= newRunKey(new PassphraseKeys(passphrase));
+    runKey ??= newRunKey(settings.keys ?? new PassphraseKeys(passphrase));
     return new PassphraseWriter(output, runKey, { compressor });
   };
 }

@@ -3,7 +3,7 @@ import type { ByteStream } from '../base/bytes.js';
 import { messageOf, TundraError } from '../base/errors.js';
 
 /** The bytes of a local file. It is opened when the first piece is asked for. */
-export async function* fileBytes(path: string, pieceBytes = 256 * 1024): ByteStream {
+export async function* fileBytes(path: string, pieceBytes = 128 * 1024): ByteStream {
   let file: FileHandle;
   try {
     file = await open(path, 'r');
@@ -14,14 +14,17 @@ export async function* fileBytes(path: string, pieceBytes = 256 * 1024): ByteStr
 }
 
 /** The bytes of an open file from its start; closes it in the end. While a piece is in use the next one is read. */
-export async function* handleBytes(file: FileHandle, pieceBytes = 256 * 1024): ByteStream {
+export async function* handleBytes(file: FileHandle, pieceBytes = 128 * 1024): ByteStream {
   let ahead: Promise<{ bytesRead: number }> | undefined;
   try {
-    let current = new Uint8Array(pieceBytes);
-    let next = new Uint8Array(pieceBytes);
-    let { bytesRead } = await file.read(current, 0, pieceBytes, 0);
+    // Many small files may be open at once: none takes more memory than it has bytes.
+    const { size } = await file.stat();
+    const bufferBytes = Math.min(pieceBytes, Math.max(size, 4096));
+    let current = new Uint8Array(bufferBytes);
+    let next = new Uint8Array(bufferBytes);
+    let { bytesRead } = await file.read(current, 0, bufferBytes, 0);
     for (let position = bytesRead; bytesRead > 0; position += bytesRead) {
-      ahead = file.read(next, 0, pieceBytes, position);
+      ahead = file.read(next, 0, bufferBytes, position);
       ahead.catch(() => {}); // thrown by the await below, unless nobody asks for more
       yield current.subarray(0, bytesRead);
       ({ bytesRead } = await ahead);

@@ -23,7 +23,7 @@ export class MessageOpener implements Opener {
     this.#settings = settings;
     this.#gnupg = new Gnupg(settings.gnupg ?? {});
     const passphrase = given(settings.passphrase);
-    this.#keys = passphrase && new PassphraseKeys(passphrase);
+    this.#keys = passphrase && (settings.keys ?? new PassphraseKeys(passphrase));
   }
 
   async open(path: string, sealing: FileSealing, name: string, isChecked = false): Promise<OpenedFile> {
@@ -81,7 +81,7 @@ export class MessageOpener implements Opener {
       tempDir: settings.tempDir,
       passphrase: given(settings.passphrase),
       signKey: 'signKey' in settings ? settings.signKey : undefined,
-      secretKeyring: 'secretKeyring' in settings ? settings.secretKeyring : undefined,
+      secretKeyring: settings.secretKeyring,
       isProtected,
       onWarning: settings.onWarning,
     });

@@ -1,5 +1,6 @@
 import type { Secret } from '../base/secret.js';
 import type { GnupgSettings } from './gnupg/program.js';
+import type { PassphraseKeys } from './library/s2k.js';
 
 /** How files are sealed for the storage. */
 export type Sealing =
@@ -18,17 +19,19 @@ export type Sealing =
       encryptKeys: readonly string[];
       hiddenEncryptKeys: readonly string[];
       signKey?: string | undefined;
-      /** Key ring with the secret keys to open with, for gpg 1. */
-      secretKeyring?: string | undefined;
     };
 
 /** How files are sealed, and what opening any sealed file may take. */
 export type SealSettings = Sealing & {
   /** Encrypts and opens; also opens the secret keys. An empty one counts as none, as it does for gpg. */
   passphrase?: Secret | undefined;
+  /** Keys derived from the passphrase, where cipher and opener are to share them. */
+  keys?: PassphraseKeys | undefined;
   /** Opens the key to sign with, where that is another than `passphrase`. */
   signPassphrase?: Secret | undefined;
   gnupg?: GnupgSettings | undefined;
+  /** Key ring with the secret keys to open with, for gpg 1. */
+  secretKeyring?: string | undefined;
   /** Threads that compress; libuv's pool should have one more. 3 if absent. */
   threads?: number | undefined;
   /** Folder for decrypted files of which it is not known yet whether they are whole. */

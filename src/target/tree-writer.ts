@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -12,7 +13,10 @@ import {
   mkdirSync,
   openSync,
   renameSync,
+  rmdirSync,
   rmSync,
+  type Stats,
+  statSync,
   symlinkSync,
   unlinkSync,
   utimesSync,
@@ -58,17 +62,20 @@ const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW, O_DIRECTORY, O_RDONLY } = constan
 
 /**
  * Writes a tree in path order. Everything is made under a temporary name and renamed; directories get their attributes
- * when their last entry has been written. Nothing is ever written through a symbolic link: a parent is a directory that
- * this writer made or looked at itself.
+ * when their last entry has been written. Nothing is ever written through a symbolic link, also if paths come in another
+ * order or twice: a parent is a directory that this writer made or looked at itself, and has not replaced since.
  */
 export class TreeWriter {
   readonly #root: Latin1;
   readonly #options: TreeWriterOptions;
   readonly #open: OpenDirectory[] = [];
   readonly #isRoot = process.geteuid?.() === 0;
-  readonly #uid = process.geteuid?.() ?? 0;
-  readonly #gid = process.getegid?.() ?? 0;
+  /** Unlike those of any run before, which may have been broken off here. */
+  readonly #temporaryName = `.tundra-restore.${randomBytes(6).toString('hex')}`;
   #temporary = 0;
+  /** The backup has put something else than a directory in the place of the root, such as a link: it is no longer what
+   *  the user named. */
+  #rootReplaced = false;
 
   /** @param root where the entry with the empty key goes: absolute, without a trailing slash */
   constructor(root: Latin1, options: TreeWriterOptions) {
@@ -80,6 +87,7 @@ export class TreeWriter {
   directory(key: PathKey, attributes: Attributes): void {
     this.#enterParentOf(key);
     this.#makeDirectory(key);
+    this.#makeWritable(key);
     this.#open.push({ key, attributes });
   }
 
@@ -90,8 +98,9 @@ export class TreeWriter {
     const fd = openSync(diskPath(temporary), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
     let closed = false;
     const close = () => {
-      if (!closed) closeSync(fd);
+      if (closed) return;
       closed = true;
+      closeSync(fd);
     };
     return {
       write: (bytes) => {
@@ -124,7 +133,7 @@ export class TreeWriter {
         symlinkSync(diskPath(attributes.linkTarget), path);
         this.#chown(key, attributes, (uid, gid) => lchownSync(path, uid, gid));
       } else {
-        this.#makeNode(key, temporary, attributes);
+        this.#makeNode(temporary, attributes);
         this.#setAttributes(key, attributes, {
           chown: (uid, gid) => chownSync(path, uid, gid),
           chmod: (mode) => chmodSync(path, mode),
@@ -150,17 +159,19 @@ export class TreeWriter {
   /** A name beside the final one. */
   #temporaryPath(key: PathKey): Latin1 {
     const path = this.#path(key);
-    return `${path.slice(0, path.lastIndexOf('/') + 1)}.tundra-restore.${process.pid}.${this.#temporary++}`;
+    return `${path.slice(0, path.lastIndexOf('/') + 1)}${this.#temporaryName}.${this.#temporary++}`;
   }
 
   /** Leaves the directories that `key` is not in, and makes those above it that the backup does not hold. */
   #enterParentOf(key: PathKey): void {
-    while (this.#open.length > 0 && !isWithin(key, (this.#open.at(-1) as OpenDirectory).key)) {
+    let open = this.#open.at(-1);
+    while (open !== undefined && (open.key === key || !isWithin(key, open.key))) {
       this.#closeDirectory();
+      open = this.#open.at(-1);
     }
     if (key === '') return;
-    if (this.#open.length === 0) this.#openMissing('');
-    let parent = (this.#open.at(-1) as OpenDirectory).key;
+    if (open === undefined) this.#openMissing('');
+    let parent = open?.key ?? '';
     if (parent === parentKey(key)) return;
     const components = key.split('\0');
     for (let depth = parent === '' ? 0 : parent.split('\0').length; depth < components.length - 1; depth++) {
@@ -174,33 +185,58 @@ export class TreeWriter {
     this.#open.push({ key, attributes: undefined });
   }
 
+  /** Whether this is the root as the user named it: then it may be a link to a folder. */
+  #isNamed(key: PathKey): boolean {
+    return key === '' && !this.#rootReplaced;
+  }
+
   #makeDirectory(key: PathKey): void {
     const path = diskPath(this.#path(key));
     try {
-      mkdirSync(path, { mode: 0o700, recursive: key === '' });
+      mkdirSync(path, { mode: 0o700, recursive: this.#isNamed(key) });
       return;
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
     }
-    if (key === '' || lstatSync(path).isDirectory()) return;
+    if (this.#statDirectory(key).isDirectory()) return;
     unlinkSync(path);
     mkdirSync(path, { mode: 0o700 });
+  }
+
+  #statDirectory(key: PathKey): Stats {
+    const path = diskPath(this.#path(key));
+    return this.#isNamed(key) ? statSync(path) : lstatSync(path);
+  }
+
+  /** A directory that was there may be closed to its own owner; it gets its attributes when it is left. */
+  #makeWritable(key: PathKey): void {
+    if (this.#isRoot) return;
+    const { mode } = this.#statDirectory(key);
+    if ((mode & 0o700) === 0o700) return;
+    try {
+      chmodSync(diskPath(this.#path(key)), (mode & 0o7777) | 0o700);
+    } catch {
+      // Another owner's: whether it can be written shows with what goes into it.
+    }
   }
 
   #closeDirectory(): void {
     const { key, attributes } = this.#open.pop() as OpenDirectory;
     if (attributes === undefined) return;
     const path = diskPath(this.#path(key));
-    const fd = openSync(path, O_RDONLY | O_DIRECTORY | (key === '' ? 0 : O_NOFOLLOW));
-    try {
-      this.#setAttributes(key, attributes, {
-        chown: (uid, gid) => fchownSync(fd, uid, gid),
-        chmod: (mode) => fchmodSync(fd, mode),
-        utimes: (time) => futimesSync(fd, time, time),
-      });
-    } finally {
-      closeSync(fd);
-    }
+    // A failure here must not count for the path that comes next.
+    this.#attempt(key, 'attributes', () => {
+      const fd = openSync(path, O_RDONLY | O_DIRECTORY | (this.#isNamed(key) ? 0 : O_NOFOLLOW));
+      try {
+        this.#setAttributes(key, attributes, {
+          chown: (uid, gid) => fchownSync(fd, uid, gid),
+          chmod: (mode) => fchmodSync(fd, mode),
+          utimes: (time) => futimesSync(fd, time, time),
+        });
+      } finally {
+        closeSync(fd);
+      }
+    });
   }
 
   #rename(temporary: Latin1, key: PathKey): void {
@@ -210,8 +246,23 @@ export class TreeWriter {
     } catch (error) {
       const code = errnoOf(error);
       if (code !== 'EISDIR' && code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
-      rmSync(path, { recursive: true });
+      if (key === '') this.#removeEmptyRoot();
+      else rmSync(path, { recursive: true });
       renameSync(diskPath(temporary), path);
+    }
+    if (key === '') this.#rootReplaced = true;
+  }
+
+  /** Where one file is restored to the name of a folder: that is more likely a slip than a wish to lose the folder. */
+  #removeEmptyRoot(): void {
+    try {
+      rmdirSync(diskPath(this.#root));
+    } catch (cause) {
+      throw new TundraError(
+        'restore-target-exists',
+        `${displayBytes(this.#root)} is a folder that is not empty, and what is to be restored is none`,
+        { cause, advice: 'Give the name that the restored file is to have.' },
+      );
     }
   }
 
@@ -231,7 +282,6 @@ export class TreeWriter {
     if (owners === undefined) return;
     const uid = (numericOwner ? undefined : owners.userId(attributes.uname)) ?? attributes.uid;
     const gid = (numericOwner ? undefined : owners.groupId(attributes.gname)) ?? attributes.gid;
-    if (uid === this.#uid && gid === this.#gid) return;
     this.#attempt(key, `owner ${uid}:${gid}`, () => chown(uid, gid));
   }
 
@@ -246,7 +296,7 @@ export class TreeWriter {
 
   /** Node has no call for FIFOs and devices; the programs of coreutils do. The name is passed by its folder's handle
    *  because an argument must be valid UTF-8. */
-  #makeNode(key: PathKey, path: Latin1, attributes: Attributes): void {
+  #makeNode(path: Latin1, attributes: Attributes): void {
     const cut = path.lastIndexOf('/');
     const folder = openSync(diskPath(path.slice(0, cut) || '/'), O_RDONLY | O_DIRECTORY);
     try {
@@ -260,13 +310,11 @@ export class TreeWriter {
       });
       if (result.error !== undefined) throw result.error;
       if (result.status !== 0) {
-        throw new TundraError(
-          'unexpected',
-          `mknod: ${displayBytes(slashPath(key))}: ${result.stderr.trim()}`,
-          {
-            advice: type === 'fifo' ? undefined : 'Only root may make device nodes.',
-          },
-        );
+        const hint = type === 'fifo' || this.#isRoot ? '' : ' (only root may)';
+        // A system error as other calls give it: it concerns this path alone.
+        throw Object.assign(new Error(`cannot make the node${hint}: ${result.stderr.trim()}`), {
+          code: 'EPERM',
+        });
       }
     } finally {
       closeSync(folder);

@@ -70,10 +70,7 @@ export class ChannelSender {
       if (await this.#room()) this.#fill(new Uint8Array(0), 0);
     } catch (error) {
       if (!(await this.#room())) return;
-      const text = Buffer.from(JSON.stringify({ ...plainError(error), stack: undefined })).subarray(
-        0,
-        this.#channel.slotBytes,
-      );
+      const text = errorText(error, this.#channel.slotBytes);
       this.#fill(text, -text.length);
     }
   }
@@ -99,6 +96,17 @@ export class ChannelSender {
     Atomics.add(this.#state, filledAt, 1);
     Atomics.notify(this.#state, filledAt);
   }
+}
+
+/** An error as JSON that fits a slot, which holds 1 KiB or more: what is too long is cut. */
+function errorText(error: unknown, slotBytes: number): Buffer {
+  const plain = plainError(error);
+  // JSON makes up to six bytes of a character; half a KiB is left for the rest.
+  const limit = Math.floor((slotBytes - 512) / 12);
+  const message = plain.message.slice(0, limit);
+  return Buffer.from(
+    JSON.stringify({ ...plain, message, advice: plain.advice?.slice(0, limit), stack: undefined }),
+  );
 }
 
 /** The receiving side. A piece is valid until the next one is asked for. `callSender` must have the sender's `slotFreed`

@@ -34,9 +34,14 @@ const tarBlockBytes = 512;
 const tarRecordBytes = 20 * tarBlockBytes;
 const fillerPieceBytes = 64 * 1024;
 
+/** How much plaintext can grow at most when it is sealed, as what does not compress does. */
+function growthBytes(plainBytes: number): number {
+  return (plainBytes >> 9) + 64;
+}
+
 /**
  * Cuts a stream of blocks into volumes and seals them. A volume ends before the block that might take it past its limit,
- * by its real size after compression: the cut depends on the data alone, not on timing.
+ * by its real size after compression. No volume is larger than the limit, unless a single block is.
  */
 export class VolumeCutter {
   readonly #options: CutterOptions;
@@ -109,19 +114,21 @@ class OpenVolume {
     this.#path = options.spoolPath(number);
     this.#limitBytes = options.limitBytes;
     this.#encrypted = options.cipher.encrypted;
-    this.#fd = openSync(this.#path, 'wx', 0o600);
     this.#writer = options.cipher.seal((piece) => {
       this.#hash.update(piece);
       let done = 0;
       while (done < piece.length) done += writeSync(this.#fd, piece, done, piece.length - done);
       this.#sizeBytes += piece.length;
     });
+    // Last, so that no file stays behind where sealing is refused. Nothing comes out before something was written.
+    this.#fd = openSync(this.#path, 'wx', 0o600);
   }
 
   /** Whether a block of this size fits, however badly everything compresses. */
   surelyHolds(blockBytes: number): boolean {
     const { bytesOut, bytesPending } = this.#writer;
-    return bytesOut + bytesPending + blockBytes + this.#footerBytes(blockBytes) <= this.#limitBytes;
+    const moreBytes = blockBytes + this.#footerBytes(blockBytes);
+    return bytesOut + bytesPending + moreBytes + growthBytes(moreBytes) <= this.#limitBytes;
   }
 
   /** Whether a block fits by the real size so far. An empty volume takes any. */
@@ -162,9 +169,12 @@ class OpenVolume {
   }
 
   async abort(): Promise<void> {
-    await this.#writer.abort();
-    closeSync(this.#fd);
-    await rm(this.#path, { force: true });
+    try {
+      await this.#writer.abort();
+    } finally {
+      closeSync(this.#fd);
+      await rm(this.#path, { force: true });
+    }
   }
 
   /** Only an encrypted volume ends as a tar does: with zero blocks up to a whole record. */
@@ -180,9 +190,10 @@ class OpenVolume {
     const noise = Buffer.alloc(fillerPieceBytes);
     for (;;) {
       const { bytesOut, bytesPending } = this.#writer;
-      const room = this.#limitBytes - bytesOut - bytesPending;
-      if (room < tarBlockBytes) return;
-      const piece = noise.subarray(0, Math.min(room, noise.length));
+      const roomBytes = this.#limitBytes - bytesOut - bytesPending;
+      const sizeBytes = Math.min(roomBytes - growthBytes(roomBytes), noise.length);
+      if (sizeBytes < tarBlockBytes) return;
+      const piece = noise.subarray(0, sizeBytes);
       randomFillSync(piece);
       await this.#writer.write(piece);
       await this.#writer.settle();

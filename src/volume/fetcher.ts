@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { TundraError } from '../base/errors.js';
@@ -27,8 +27,6 @@ export interface FetcherOptions {
   /** How many volumes to have ready beside those in use. */
   ahead: number;
   opener: Opener;
-  /** What to do about a volume whose hash is wrong; throw, or return to use it all the same. */
-  onMismatch(error: TundraError): void;
 }
 
 interface Fetched extends FetchedVolume {
@@ -45,6 +43,7 @@ export class VolumeFetcher {
   readonly #order: readonly FetchableVolume[];
   readonly #fetched = new Map<FetchableVolume, Promise<Fetched>>();
   #next = 0;
+  #closed = false;
 
   /** @param order the volumes, as the merge comes to them */
   constructor(order: readonly FetchableVolume[], options: FetcherOptions) {
@@ -67,7 +66,9 @@ export class VolumeFetcher {
     await removeSpooled(fetched);
   }
 
+  /** Removes all that was fetched; what is still on its way is given up. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#fetched.values()].map(removeSpooled));
     this.#fetched.clear();
   }
@@ -95,17 +96,17 @@ export class VolumeFetcher {
 
   async #bring({ name, hash }: FetchableVolume): Promise<Pick<Fetched, 'path' | 'isSpooled'>> {
     const { backend, spoolPath } = this.#options;
-    const algorithm = hash?.algorithm.toLowerCase() ?? 'sha1';
+    const digest = newDigest(name, hash?.algorithm ?? 'SHA1');
     const local = backend.localPathOf?.(name);
     if (local !== undefined) {
-      if (hash !== undefined) this.#check(name, hash, await hashFile(local, algorithm, name));
+      if (hash !== undefined) this.#check(name, hash, await hashFile(local, digest, name));
       return { path: local, isSpooled: false };
     }
     const path = spoolPath(name);
     const file = await open(path, 'wx', 0o600);
-    const digest = createHash(algorithm);
     try {
       for await (const piece of await backend.get(name)) {
+        if (this.#closed) throw new TundraError('generic', `${name} is not wanted any more`);
         digest.update(piece);
         for (let done = 0; done < piece.length; ) done += (await file.write(piece, done)).bytesWritten;
       }
@@ -121,16 +122,14 @@ export class VolumeFetcher {
 
   #check(name: string, expected: { algorithm: string; hex: string }, actual: string): void {
     if (actual === expected.hex.toLowerCase()) return;
-    this.#options.onMismatch(
-      new TundraError(
-        'hash-mismatch',
-        `Invalid data - ${expected.algorithm} hash mismatch for file:\n ${name}\n` +
-          ` Calculated hash: ${actual}\n Manifest hash: ${expected.hex}`,
-        {
-          advice:
-            'The volume is damaged on the storage or on its way. Try again; if it stays so, restore an earlier time.',
-        },
-      ),
+    throw new TundraError(
+      'hash-mismatch',
+      `Invalid data - ${expected.algorithm} hash mismatch for file:\n ${name}\n` +
+        ` Calculated hash: ${actual}\n Manifest hash: ${expected.hex}`,
+      {
+        advice:
+          'The volume is damaged on the storage or on its way. Try again; if it stays so, restore an earlier time.',
+      },
     );
   }
 }
@@ -140,8 +139,19 @@ async function removeSpooled(fetching: Promise<Fetched> | undefined): Promise<vo
   if (fetched?.isSpooled) await rm(fetched.path, { force: true });
 }
 
-async function hashFile(path: string, algorithm: string, name: string): Promise<string> {
-  const digest = createHash(algorithm);
+function newDigest(name: string, algorithm: string): Hash {
+  try {
+    return createHash(algorithm.toLowerCase());
+  } catch (cause) {
+    throw new TundraError(
+      'unreadable-manifests',
+      `${name}: the manifest has a hash of an unknown kind: ${algorithm}`,
+      { cause },
+    );
+  }
+}
+
+async function hashFile(path: string, digest: Hash, name: string): Promise<string> {
   try {
     for await (const piece of createReadStream(path, { highWaterMark: 512 * 1024 }))
       digest.update(piece as Buffer);

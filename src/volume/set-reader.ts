@@ -76,22 +76,19 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
   /** Goes on to the next wanted entry. At a volume's end it stops at the bound of the next volume instead. */
   async advance(): Promise<void> {
     let previous = this.#head;
-    if (this.#tar === undefined && !(await this.#openNext())) return this.#end();
+    if (this.#tar === undefined) {
+      // Reading the head's data has come to the end of its volume.
+      if (previous !== undefined) return this.#stopAtBound();
+      if (!(await this.#openNext())) return this.#end();
+    }
     for (;;) {
       const piece = this.#ahead ?? (await this.#read());
       this.#ahead = undefined;
       if (piece === undefined) {
         await this.#closeVolume();
-        const next = this.#volumes[this.#next];
-        if (next === undefined) return this.#end();
         // A file may go on in the next volume: what is left of it is skipped there.
-        if (previous !== undefined && next.startKey === previous.key) {
-          await this.#openNext();
-          continue;
-        }
-        this.#head = undefined;
-        this.#boundByNextVolume();
-        return;
+        if (previous === undefined || !(await this.#openContinued(previous.key))) return this.#stopAtBound();
+        continue;
       }
       if (previous !== undefined) {
         if (piece.key === previous.key && piece.kind === previous.kind && continues(piece)) continue;
@@ -119,14 +116,13 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     this.#dataTaken = true;
     yield* this.#body();
     for (let number = 2; head.piece !== undefined; number++) {
-      const piece = await this.#readOverVolumes();
+      const piece = await this.#readOverVolumes(head.key);
       if (piece === undefined) return;
       if (piece.key !== head.key || piece.kind !== head.kind || piece.piece === undefined) {
         this.#ahead = piece;
         return;
       }
       if (piece.piece !== number) throw this.#damaged(head.key, `piece ${number} is missing`);
-      // Attributes count as of the last piece, which was written last.
       yield* this.#body();
     }
   }
@@ -149,6 +145,11 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     this.key = bound !== undefined && bound < wanted ? wanted : bound;
   }
 
+  #stopAtBound(): void {
+    this.#head = undefined;
+    this.#boundByNextVolume();
+  }
+
   async #end(): Promise<void> {
     await this.#closeVolume();
     this.#next = this.#volumes.length;
@@ -166,20 +167,30 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     return true;
   }
 
-  async #closeVolume(): Promise<void> {
-    const volume = this.#volume;
-    await this.#tar?.close();
-    this.#tar = undefined;
-    this.#volume = undefined;
-    await volume?.close();
+  /** Opens the next volume if a file that begins before it may go on there. */
+  async #openContinued(key: PathKey): Promise<boolean> {
+    return this.#volumes[this.#next]?.startKey === key && this.#openNext();
   }
 
-  async #readOverVolumes(): Promise<Piece | undefined> {
+  async #closeVolume(): Promise<void> {
+    const tar = this.#tar;
+    const volume = this.#volume;
+    this.#tar = undefined;
+    this.#volume = undefined;
+    try {
+      await tar?.close();
+    } finally {
+      await volume?.close();
+    }
+  }
+
+  /** The next piece; undefined where the volume ends and the file of this key with it. */
+  async #readOverVolumes(key: PathKey): Promise<Piece | undefined> {
     for (;;) {
       const piece = await this.#read();
       if (piece !== undefined) return piece;
       await this.#closeVolume();
-      if (!(await this.#openNext())) return undefined;
+      if (!(await this.#openContinued(key))) return undefined;
     }
   }
 

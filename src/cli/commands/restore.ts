@@ -32,7 +32,7 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   );
   if (result === undefined || result.failures === 0) return 0;
   terminal.err(`${result.failures} entries could not be restored; see the warnings above.`);
-  return options.flag('ignore-errors') ? 0 : 1;
+  return 1;
 };
 
 /** `--path-to-restore` as a path in the backup. */

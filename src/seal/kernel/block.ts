@@ -38,7 +38,7 @@ export function fillFixedLengths(): void {
 }
 
 @inline
-function distanceExtra(symbol: u32): u32 {
+export function distanceExtra(symbol: u32): u32 {
   return symbol < 4 ? 0 : (symbol - 2) >> 1;
 }
 

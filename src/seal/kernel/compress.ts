@@ -2,46 +2,53 @@
 import { bitCount, openBits, outputAt, putStored } from './bits';
 import { putBlock } from './block';
 import { addUp, BLOCK, BOTH, clearHistogram, SEGMENT, symbolBits, takeBoth, takeSegment } from './histogram';
+import { openLazy, parseBalanced, parseFast } from './lazy';
 import { OUTPUT, ROWS, ROWS_SIZE, SEQUENCES, WINDOW } from './memory';
-import { insertRange, openRows, parseBalanced, parseFast } from './rows';
+import { openOptimal, parseOptimal } from './optimal';
+import { insertRange } from './rows';
 import { sequencesEnd, setSequencesEnd } from './sequences';
 
-const SEGMENT_SIZE: usize = 0x2000;
-const MAX_BLOCK_SIZE: usize = 0x30000;
+const FAST: u32 = 0;
+const BALANCED: u32 = 1;
 
+/** What is parsed, and then added to the block or begins the next one. */
+const SEGMENT_SIZE: usize = 0x2000;
+/** The sequences of a block and a segment must find room. */
+const MAX_BLOCK_SIZE: usize = 0x30000;
 /** Bits that a new block must save to be worth its head. */
-let headBits: f32 = 600;
-export function tune(a: f32): void {
-  headBits = a;
-}
+const HEAD_BITS: f32 = 600;
 
 /**
  * Compresses `size` bytes, 1 to 1 MiB, that stand behind `windowSize` bytes, up to 32 KiB, at WINDOW. Returns the size
- * of the blocks at OUTPUT. None is marked last, and they end on a byte boundary.
+ * of the blocks at OUTPUT. None is marked last, and they end on a byte boundary. Effort: 0 fast, 1 balanced, 2 small.
  */
-export function compress(windowSize: u32, size: u32, level: u32): u32 {
+export function compress(windowSize: u32, size: u32, effort: u32): u32 {
   let p = WINDOW + windowSize;
   const end = p + size;
   store<u64>(end, 0);
   memory.fill(ROWS, 0, ROWS_SIZE);
+  insertRange(WINDOW, p);
+  if (effort > BALANCED) openOptimal(p);
+  else openLazy(p);
   openBits();
-  openRows(p);
   setSequencesEnd(SEQUENCES);
   clearHistogram(BLOCK);
-  insertRange(WINDOW, p);
+  const from = p;
   let blockFrom = p;
   let blockBits: f32 = 0;
   while (p < end) {
     const segmentFrom = p;
     const segmentSequences = sequencesEnd;
-    clearHistogram(SEGMENT);
     const stop = min<usize>(p + SEGMENT_SIZE, end);
-    p = level == 0 ? parseFast(p, stop, end) : parseBalanced(p, stop, end);
+    clearHistogram(SEGMENT);
+    if (effort == FAST) p = parseFast(p, stop, end);
+    else if (effort == BALANCED) p = parseBalanced(p, stop, end);
+    else p = parseOptimal(p, stop, end, p == from);
     const segmentBits = symbolBits(SEGMENT);
     addUp();
     const bothBits = symbolBits(BOTH);
     const isFull = p - blockFrom > MAX_BLOCK_SIZE;
-    if (segmentFrom > blockFrom && (isFull || bothBits - blockBits - segmentBits > headBits)) {
+    if (segmentFrom > blockFrom && (isFull || bothBits - blockBits - segmentBits > HEAD_BITS)) {
       putBlock(SEQUENCES, segmentSequences, blockFrom, segmentFrom - blockFrom);
       memory.copy(SEQUENCES, segmentSequences, sequencesEnd - segmentSequences);
       setSequencesEnd(SEQUENCES + (sequencesEnd - segmentSequences));

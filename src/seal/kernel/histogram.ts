@@ -37,12 +37,6 @@ export function countLiteral(p: usize): void {
   store<u32>(at, load<u32>(at) + 1);
 }
 
-@inline
-export function uncountLiteral(p: usize): void {
-  const at = SEGMENT + (<usize>load<u8>(p) << 2);
-  store<u32>(at, load<u32>(at) - 1);
-}
-
 export function countLiterals(p: usize, end: usize): void {
   for (; p + 8 <= end; p += 8) {
     let bytes = load<u64>(p);
@@ -55,10 +49,9 @@ export function countLiterals(p: usize, end: usize): void {
   for (; p < end; p++) countLiteral(p);
 }
 
-/** f * log2(f) in each lane; 0 for 0. The logarithm is good to 0.0002. */
+/** The binary logarithm of positive numbers, good to 0.0002; some number for others. */
 @inline
-function timesLog(counts: v128): v128 {
-  const f = f32x4.convert_i32x4_u(counts);
+export function log2(f: v128): v128 {
   const exponent = f32x4.convert_i32x4_s(i32x4.sub(i32x4.shr_u(f, 23), i32x4.splat(127)));
   const mantissa = v128.or(v128.and(f, i32x4.splat(0x7fffff)), i32x4.splat(0x3f800000));
   const t = f32x4.sub(mantissa, f32x4.splat(1));
@@ -66,7 +59,14 @@ function timesLog(counts: v128): v128 {
   q = f32x4.add(f32x4.mul(q, t), f32x4.splat(-0.23750132506741745));
   q = f32x4.add(f32x4.mul(q, t), f32x4.splat(0.43837932982764083));
   q = f32x4.mul(q, f32x4.mul(t, f32x4.sub(f32x4.splat(1), t)));
-  return f32x4.mul(f, f32x4.add(exponent, f32x4.add(t, q)));
+  return f32x4.add(exponent, f32x4.add(t, q));
+}
+
+/** f * log2(f) in each lane; 0 for 0. */
+@inline
+function timesLog(counts: v128): v128 {
+  const f = f32x4.convert_i32x4_u(counts);
+  return f32x4.mul(f, log2(f));
 }
 
 @inline

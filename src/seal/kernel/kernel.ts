@@ -7,5 +7,5 @@ layOut();
 fillSymbolTables();
 fillFixedLengths();
 
-export { compress, tune } from './compress';
+export { compress } from './compress';
 export { OUTPUT, WINDOW } from './memory';

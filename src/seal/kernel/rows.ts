@@ -11,41 +11,28 @@
  * Memory holds no address that is not in the window or the chunk (memory.ts), and no more than eight places are looked
  * at: neither what was there before nor bytes made to collide can do harm.
  */
-import { countLiteral, countLiterals, uncountLiteral } from './histogram';
-import { ROWS, WINDOW } from './memory';
-import { putLiterals, putSequence, sequencesEnd, setSequencesEnd } from './sequences';
+import { ROWS } from './memory';
 
 const ROW_BITS: u32 = 13;
 const TAGS: usize = ROWS + 16;
-const MIN_LENGTH: u32 = 4;
-const MAX_LENGTH: u32 = 258;
-/** What a search compares: a match that is so long is taken, and then followed to its end. */
-const LONG: u32 = 16;
-/** A search may read so far. */
-const MARGIN: usize = 20;
-/** After so many bytes without a match, only some places are searched, ever fewer. */
-const PATIENCE: usize = 2048;
-const SKIP_SHIFT: usize = 7;
-const MAX_SKIP: usize = 127;
+/** The longest match of deflate. */
+export const MAX_LENGTH: u32 = 258;
+/** What a search compares: a match that is so long has to be followed to its end. */
+export const LONG: u32 = 16;
+/** A search at a place so far from the end reads nothing behind it. */
+export const MARGIN: usize = 20;
 
-/** 0x8000 - distance of the places that were compared last, for `extend`. */
-const NEARNESS: usize = memory.data(16, 16);
-
-/** The end of the last match. */
-let quietFrom: usize = 0;
-
-export function openRows(p: usize): void {
-  quietFrom = p;
-}
+/** 0x8000 - distance of the eight places that were compared last: 16 bits each. */
+export const NEARNESS: usize = memory.data(16, 16);
 
 /** ROW_BITS bits that choose the row, above 8 bits of tag. */
 @inline
-function hashOf(p: usize): u32 {
+export function hashOf(p: usize): u32 {
   return (load<u32>(p) * 0x9e3779b1) >>> (32 - 8 - ROW_BITS);
 }
 
 @inline
-function rowOf(hash: u32): usize {
+export function rowOf(hash: u32): usize {
   return (hash >>> 8) << 5;
 }
 
@@ -76,7 +63,7 @@ function keyOf(now: v128, farthest: usize, near: u32): i32 {
 
 /** Inserts `p`, and returns the best key among the first `width` places of its row: 2, 4 or 8. */
 @inline
-function search(p: usize, width: u32): u32 {
+export function search(p: usize, width: u32): u32 {
   const hash = hashOf(p);
   const row = rowOf(hash);
   const here = i16x8.splat(<i16>p);
@@ -124,7 +111,7 @@ function search(p: usize, width: u32): u32 {
 }
 
 /** The key of the longest match at `p`, which was searched last with the result that LONG bytes match somewhere. */
-function extend(p: usize, end: usize): u32 {
+export function extend(p: usize, end: usize): u32 {
   const limit = min<usize>(end - p, MAX_LENGTH);
   const now = v128.load(p);
   const farthest = p - 0x8000;
@@ -145,8 +132,9 @@ function extend(p: usize, end: usize): u32 {
   return best;
 }
 
+/** How many bytes are equal at `a` and `b`, of which the first `length` are known to be. */
 @inline
-function matchLength(a: usize, b: usize, length: usize, limit: usize): usize {
+export function matchLength(a: usize, b: usize, length: usize, limit: usize): usize {
   while (length + 8 <= limit) {
     const differing = load<u64>(a + length) ^ load<u64>(b + length);
     if (differing != 0) return length + <usize>(ctz<u64>(differing) >> 3);
@@ -154,89 +142,4 @@ function matchLength(a: usize, b: usize, length: usize, limit: usize): usize {
   }
   while (length < limit && load<u8>(a + length) == load<u8>(b + length)) length++;
   return length;
-}
-
-/** Whether the match of `nextKey`, a byte later, is so much better that a literal before it pays. */
-@inline
-function isWorthALiteral(nextKey: u32, key: u32): bool {
-  const longer = <i32>(nextKey >> 16) - <i32>(key >> 16);
-  const nearer = clz<i32>(0x8000 - (nextKey & 0xffff)) - clz<i32>(0x8000 - (key & 0xffff));
-  return longer >= 0 && 4 * longer + nearer > 2;
-}
-
-/** Inserts what a match covers; of a long one, its ends: a repetition begins there, most often. */
-@inline
-function insertMatch(p: usize, end: usize, head: usize, tail: usize): void {
-  if (p + head + tail < end) {
-    insertRange(p, p + head);
-    p = end - tail;
-  }
-  insertRange(p, end);
-}
-
-/**
- * Parses from `p` until `stop` or a little further, never past `end`; leaves sequences and SEGMENT's counts, and returns
- * where it stopped.
- */
-@inline
-function parse(p: usize, stop: usize, end: usize, isLazy: bool, width: u32, head: usize, tail: usize): usize {
-  let at = sequencesEnd;
-  let literalsFrom = p;
-  let quiet = quietFrom;
-  // Nothing is before it.
-  if (p == WINDOW) countLiteral(p++);
-  const last = min<usize>(stop, end - min<usize>(MARGIN, end));
-  while (p < last) {
-    let key = search(p, width);
-    if (key < MIN_LENGTH << 16) {
-      countLiteral(p);
-      p++;
-      if (p - quiet > PATIENCE) {
-        const to = min<usize>(p + min<usize>((p - quiet) >> SKIP_SHIFT, MAX_SKIP), last);
-        if (to > p) {
-          countLiterals(p, to);
-          p = to;
-        }
-      }
-      continue;
-    }
-    let inserted = p + 1;
-    if (isLazy) {
-      while (key < LONG << 16 && p + 1 < last) {
-        const nextKey = search(p + 1, width);
-        inserted = p + 2;
-        if (!isWorthALiteral(nextKey, key)) break;
-        countLiteral(p);
-        p++;
-        key = nextKey;
-      }
-    }
-    if (key >= LONG << 16) key = extend(p, end);
-    const length = key >> 16;
-    putSequence(at, <u32>(p - literalsFrom), length, 0x7fff - (key & 0xffff));
-    at += 8;
-    p += length;
-    quiet = p;
-    literalsFrom = p;
-    insertMatch(inserted, min<usize>(p, end - 3), head, tail);
-  }
-  if (p < stop && stop == end) {
-    countLiterals(p, end);
-    p = end;
-  }
-  if (p > literalsFrom) {
-    putLiterals(at, <u32>(p - literalsFrom));
-    at += 8;
-  }
-  quietFrom = quiet;
-  setSequencesEnd(at);
-  return p;
-}
-
-export function parseFast(p: usize, stop: usize, end: usize): usize {
-  return parse(p, stop, end, false, 4, 2, 2);
-}
-
-export function parseBalanced(p: usize, stop: usize, end: usize): usize {
-  return parse(p, stop, end, true, 8, 12, 8);
 }

@@ -49,10 +49,16 @@ function distanceSymbol(less: u32): u32 {
   return 2 * high + ((less >> (high - 1)) & 1);
 }
 
+@inline
+export function symbolOfDistance(less: u32): u32 {
+  const entry: u32 = less < 256 ? less : 256 + (less >> 7);
+  return load<u8>(DISTANCE_SYMBOLS + <usize>entry);
+}
+
 /** Stores a sequence at `at` and counts its match. `less`: distance - 1. */
 @inline
 export function putSequence(at: usize, literals: u32, length: u32, less: u32): void {
-  const symbol = <u32>load<u8>(DISTANCE_SYMBOLS + <usize>(less < 256 ? less : 256 + <u32>(less >> 7)));
+  const symbol = symbolOfDistance(less);
   store<u32>(at, literals | (length << LENGTH_SHIFT));
   store<u32>(at, less | (symbol << 16), 4);
   const lengthCount = SEGMENT + 257 * 4 + (<usize>load<u8>(LENGTH_SYMBOLS + length - 3) << 2);

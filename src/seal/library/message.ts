@@ -52,6 +52,7 @@ export async function openMessage(
   for (const key of ways.fitting) {
     try {
       const { kind, bytes } = await openWith(path, key, isProtected && !isChecked);
+      if (isProtected && !isChecked) keys.proven = key.s2k ?? keys.proven;
       return { kind, bytes: namingDamage(name, bytes), isProtected };
     } catch (error) {
       failure = error;

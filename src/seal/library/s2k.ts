@@ -71,6 +71,8 @@ export function deriveKey(s2k: S2k, passphrase: Uint8Array, keyBytes: number): B
 export class PassphraseKeys {
   readonly #passphrase: Secret;
   readonly #keys = new Map<string, Buffer>();
+  /** A derivation whose key opened a message that is whole: its salt is one that an owner of the passphrase chose. */
+  proven: S2k | undefined;
 
   constructor(passphrase: Secret) {
     this.#passphrase = passphrase;

@@ -9,6 +9,8 @@ export interface SessionKey {
   /** The block cipher in node's words. */
   blockCipher: string;
   key: Uint8Array;
+  /** How it came from the passphrase, where it is the derived key itself. */
+  s2k?: S2k;
 }
 
 /** One way in by passphrase: session key packet, tag 3, version 4. */
@@ -37,7 +39,7 @@ export async function readPassphraseSlot(body: PacketBody): Promise<PassphraseSl
 export function unlock(slot: PassphraseSlot, keys: PassphraseKeys): SessionKey | string | undefined {
   const slotCipher = ciphers[slot.cipher]!;
   const key = keys.derive(slot.s2k, slotCipher.keyBytes);
-  if (slot.encryptedKey.length === 0) return { blockCipher: slotCipher.blockCipher!, key };
+  if (slot.encryptedKey.length === 0) return { blockCipher: slotCipher.blockCipher!, key, s2k: slot.s2k };
 
   const frame = Buffer.concat([Buffer.alloc(BLOCK_BYTES), slot.encryptedKey]);
   const [number = -1, ...sessionKey] = decryptCfb(codeBook(slotCipher.blockCipher!, key), frame);

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { SealOutput, SealWriter } from '../cipher.js';
 import { ParallelDeflate, type ParallelDeflateOptions } from '../deflate.js';
-import { AES256, compression, SHA256 } from './algorithms.js';
+import { AES256, compression, hashes, SHA256 } from './algorithms.js';
 import { tags } from './packets.js';
 import { PartialBody } from './partial-body.js';
 import { Protection } from './protect.js';
-import { type PassphraseKeys, parseS2k, type S2k } from './s2k.js';
+import { decodeCount, type PassphraseKeys, parseS2k, type S2k } from './s2k.js';
 
 const PART_BYTES = 64 * 1024;
 
@@ -15,8 +15,11 @@ export interface RunKey {
   packet: Uint8Array;
 }
 
+const COUNT_CODE = 0xff;
+
 /**
- * Makes a run's key with a salt of its own. The packet (RFC 4880, section 5.3):
+ * Makes a run's key with a salt of its own, or with that of an earlier run whose files this one has opened: then the key
+ * is known already, and reading a long chain takes one derivation. The packet (RFC 4880, section 5.3):
  *
  * | offset | size | meaning                                                              |
  * |--------|------|----------------------------------------------------------------------|
@@ -28,7 +31,10 @@ export interface RunKey {
  * No encrypted session key follows, so the derived key is the session key.
  */
 export function newRunKey(keys: PassphraseKeys): RunKey {
-  const derivation = Buffer.concat([Uint8Array.of(3, SHA256), randomBytes(8), Uint8Array.of(0xff)]);
+  const { proven } = keys;
+  const isLikeOurs = proven?.hash === hashes[SHA256] && proven?.countBytes === decodeCount(COUNT_CODE);
+  const salt = isLikeOurs ? proven.salt : randomBytes(8);
+  const derivation = Buffer.concat([Uint8Array.of(3, SHA256), salt, Uint8Array.of(COUNT_CODE)]);
   const head = Uint8Array.of(0x80 | (tags.passphraseSessionKey << 2), 2 + derivation.length, 4, AES256);
   const key = keys.derive(parseS2k(derivation) as S2k, 32);
   return { key, packet: Buffer.concat([head, derivation]) };

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import { Scratch } from './scratch.js';
+
+const limitBytes = 4 * 1024 * 1024;
+
+function scratchIn(t: TestContext): { scratch: Scratch; folder: string; made: () => number } {
+  const folder = mkdtempSync(join(tmpdir(), 'tundra-scratch-'));
+  let made = 0;
+  const scratch = new Scratch(() => join(folder, `scratch.${made++}`));
+  t.after(() => {
+    scratch.discard();
+    rmSync(folder, { recursive: true });
+  });
+  return { scratch, folder, made: () => made };
+}
+
+describe('Scratch', () => {
+  it('gives back what was written, from memory and from a file', (t) => {
+    const { scratch, folder, made } = scratchIn(t);
+    const bytes = randomBytes(limitBytes + 300_000);
+    for (let at = 0; at < bytes.length; at += 77_777) scratch.write(bytes.subarray(at, at + 77_777));
+    assert.equal(scratch.sizeBytes, bytes.length);
+    assert.equal(made(), 1);
+    assert.deepEqual(readdirSync(folder), []);
+    fc.assert(
+      fc.property(fc.nat(bytes.length + 10), fc.nat(200_000), (position, length) => {
+        const expected = bytes.subarray(position, position + length);
+        assert.ok(expected.equals(scratch.read(position, length)));
+      }),
+    );
+  });
+
+  it('stays in memory up to its limit, and reads nothing behind its end', (t) => {
+    const { scratch, made } = scratchIn(t);
+    assert.equal(scratch.read(0, 5).length, 0);
+    scratch.write(new Uint8Array(0));
+    scratch.write(Buffer.alloc(limitBytes - 1, 1));
+    scratch.write(Buffer.from([2]));
+    assert.equal(made(), 0);
+    assert.deepEqual([...scratch.read(limitBytes - 2, 100)], [1, 2]);
+    assert.equal(scratch.read(limitBytes, 1).length, 0);
+    assert.equal(scratch.read(Number.MAX_SAFE_INTEGER, 1).length, 0);
+    scratch.write(Buffer.from([3]));
+    assert.equal(made(), 1);
+    assert.deepEqual([...scratch.read(limitBytes - 1, 100)], [2, 3]);
+  });
+
+  it('can be discarded more than once, and is empty then', (t) => {
+    const { scratch } = scratchIn(t);
+    scratch.write(Buffer.alloc(limitBytes + 1));
+    scratch.discard();
+    scratch.discard();
+    assert.equal(scratch.sizeBytes, 0);
+    assert.equal(scratch.read(0, 1).length, 0);
+  });
+
+  it('never writes into a file that is there', (t) => {
+    const { scratch, folder } = scratchIn(t);
+    writeFileSync(join(folder, 'scratch.0'), 'mine');
+    assert.throws(() => scratch.write(Buffer.alloc(limitBytes + 1)), { code: 'EEXIST' });
+  });
+});

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
+import fc from 'fast-check';
+import { compileDeflateKernel, compressedBound, DeflateKernel, deflateEfforts } from './kernel-deflate.js';
+
+const WINDOW_BYTES = 32 * 1024;
+const NOTHING = new Uint8Array(0);
+const kernel = new DeflateKernel(compileDeflateKernel());
+
+/** The same bytes for the same seed, none of them more likely than another. */
+function noise(sizeBytes: number, seed: number): Buffer {
+  const bytes = Buffer.alloc(sizeBytes);
+  for (let i = 0, state = seed + 1; i < sizeBytes; i++) {
+    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9;
+    bytes[i] = (state ^ (state >>> 13)) >>> 24;
+  }
+  return bytes;
+}
+
+function prose(sizeBytes: number, seed: number): Buffer {
+  const words = Array.from({ length: 300 }, (_, i) =>
+    noise(2 + (i % 9), seed + i)
+      .toString('hex')
+      .slice(0, 2 + (i % 9)),
+  );
+  const choice = noise(sizeBytes, seed);
+  const text = Array.from(
+    choice,
+    (byte, i) => words[(byte * (1 + (choice[(i * 7) % sizeBytes]! & 3))) % 300],
+  );
+  return Buffer.from(text.join(' ').slice(0, sizeBytes), 'latin1');
+}
+
+/** Inflates whole blocks of which none is the last. */
+function inflated(compressed: Uint8Array, dictionary: Uint8Array, sizeBytes: number): Buffer {
+  const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: sizeBytes + 1 };
+  return inflateRawSync(compressed, dictionary.length > 0 ? { ...options, dictionary } : options);
+}
+
+/** Compresses in every way and checks that all is there again; returns the sizes. */
+function roundTrip(chunk: Uint8Array, dictionary: Uint8Array = NOTHING): number[] {
+  return deflateEfforts.map((effort) => {
+    const compressed = kernel.compress(chunk, dictionary, effort);
+    assert.ok(compressed.length <= compressedBound(chunk.length), `${effort}: ${compressed.length}`);
+    assert.ok(inflated(compressed, dictionary, chunk.length).equals(chunk), effort);
+    return compressed.length;
+  });
+}
+
+/** Data made of parts: noise, runs, text, and copies of what came before from any distance. */
+const parts = fc.array(
+  fc.oneof(
+    fc.record({ kind: fc.constant('noise' as const), size: fc.nat(3000), seed: fc.nat(99) }),
+    fc.record({ kind: fc.constant('run' as const), size: fc.nat(3000), seed: fc.nat(255) }),
+    fc.record({ kind: fc.constant('text' as const), size: fc.nat(20_000), seed: fc.nat(5) }),
+    fc.record({ kind: fc.constant('few' as const), size: fc.nat(9000), seed: fc.nat(99) }),
+    fc.record({
+      kind: fc.constant('copy' as const),
+      size: fc.oneof(fc.integer({ min: 3, max: 40 }), fc.integer({ min: 250, max: 530 }), fc.nat(40_000)),
+      seed: fc.oneof(
+        fc.integer({ min: 1, max: 9 }),
+        fc.integer({ min: 32_760, max: 32_776 }),
+        fc.nat(60_000),
+      ),
+    }),
+  ),
+  { maxLength: 14 },
+);
+
+function assemble(list: { kind: string; size: number; seed: number }[]): Buffer {
+  const sizeBytes = list.reduce((sum, { size }) => sum + size, 0);
+  const bytes = Buffer.alloc(sizeBytes);
+  let at = 0;
+  for (const { kind, size, seed } of list) {
+    if (kind === 'noise') noise(size, seed).copy(bytes, at);
+    else if (kind === 'run') bytes.fill(seed, at, at + size);
+    else if (kind === 'text') prose(size, seed).copy(bytes, at);
+    else if (kind === 'few') for (const byte of noise(size, seed)) bytes[at++] = 97 + (byte & 3);
+    else for (let i = 0; i < size; i++) bytes[at + i] = bytes[Math.max(0, at + i - seed)]!;
+    if (kind !== 'few') at += size;
+  }
+  return bytes;
+}
+
+suite('DeflateKernel', () => {
+  test('what it compresses inflates again, behind any dictionary', () =>
+    fc.assert(
+      fc.property(parts, fc.nat(40_000), (list, dictionaryBytes) => {
+        const bytes = assemble(list);
+        const cut = Math.min(dictionaryBytes, bytes.length);
+        const dictionary = bytes.subarray(Math.max(0, cut - WINDOW_BYTES), cut);
+        roundTrip(bytes.subarray(cut), dictionary);
+      }),
+      { numRuns: 120 },
+    ));
+
+  test('every small size, of noise, text and equal bytes', () => {
+    const samples = [noise(700, 1), prose(700, 2), Buffer.alloc(700, 7), Buffer.from('ab'.repeat(350))];
+    for (const sample of samples) for (let size = 0; size <= 700; size++) roundTrip(sample.subarray(0, size));
+  });
+
+  test('sizes around those of segments, stored blocks, calls and chunks', () => {
+    const text = prose(2_200_000, 3);
+    const random = noise(2_200_000, 4);
+    for (const base of [8192, 65_535, 131_070, 196_608, 524_288, 1_048_576, 2_097_152]) {
+      for (const size of [base - 1, base, base + 1]) {
+        roundTrip(text.subarray(0, size));
+        roundTrip(random.subarray(0, size));
+      }
+    }
+  });
+
+  test('nothing comes out for nothing', () => {
+    assert.deepEqual(roundTrip(NOTHING, prose(1000, 1)), [0, 0, 0]);
+  });
+
+  test('a repetition of any length, right at the limits of length and distance', () => {
+    const random = noise(WINDOW_BYTES + 1200, 5);
+    for (const length of [3, 4, 5, 15, 16, 17, 257, 258, 259, 260, 262, 515, 516, 517, 1032]) {
+      for (const distance of [length, 32_767, 32_768, 32_769]) {
+        const first = random.subarray(0, distance);
+        roundTrip(Buffer.concat([first, first.subarray(0, length), random.subarray(-40)]));
+        const dictionary = first.subarray(-WINDOW_BYTES);
+        roundTrip(Buffer.concat([first.subarray(0, length), random.subarray(-40)]), dictionary);
+      }
+    }
+  });
+
+  test('it finds what stands in the dictionary, to its very first byte, and nothing farther away', () => {
+    const random = noise(WINDOW_BYTES + 300, 6);
+    const dictionary = random.subarray(0, WINDOW_BYTES);
+    for (const size of roundTrip(dictionary.subarray(0, 258), dictionary)) assert.ok(size < 40, `${size}`);
+    for (const size of roundTrip(dictionary.subarray(0, 258), random.subarray(1, WINDOW_BYTES + 1))) {
+      assert.ok(size > 258, `${size}`);
+    }
+  });
+
+  test('counts like the Fibonacci numbers, for which the best codes are too long', () => {
+    const counts = [1, 1];
+    while (counts.length < 25) counts.push(counts.at(-1)! + counts.at(-2)!);
+    const bytes = Buffer.from(counts.flatMap((count, i) => Array<number>(count).fill((i * 7) & 255)));
+    const random = noise(bytes.length * 4, 7);
+    for (let i = bytes.length - 1; i > 0; i--) {
+      const j = random.readUInt32LE(i * 4) % (i + 1);
+      [bytes[i], bytes[j]] = [bytes[j]!, bytes[i]!];
+    }
+    roundTrip(bytes);
+  });
+
+  test('bytes made to have equal hashes', () => {
+    // Inverse of the multiplier in the hash: the products agree in their high 13, or 21, bits.
+    const inverse = 0xe8b2f51;
+    assert.equal(Math.imul(inverse, 0x9e3779b1), 1);
+    for (const lowBits of [19, 11]) {
+      const words = new Uint32Array(60_000).map((_, i) =>
+        Math.imul((0x5a5a << 19) | (Math.imul(i, 2654435761) >>> (32 - lowBits)), inverse),
+      );
+      roundTrip(new Uint8Array(words.buffer));
+    }
+  });
+
+  test('the same chunk gives the same bytes, whatever came before', () => {
+    const chunk = prose(100_000, 8);
+    for (const effort of deflateEfforts) {
+      const first = kernel.compress(chunk, NOTHING, effort);
+      kernel.compress(noise(300_000, 9), prose(WINDOW_BYTES, 1), effort);
+      assert.deepEqual(kernel.compress(chunk, NOTHING, effort), first);
+    }
+  });
+
+  test('more effort gives less, and all is near to what zlib gives', () => {
+    const chunk = prose(400_000, 10);
+    const [fast, balanced, small] = roundTrip(chunk);
+    const zlib = (level: number) => deflateRawSync(chunk, { level, memLevel: 9 }).length;
+    assert.ok(small! <= balanced! && balanced! < fast!);
+    assert.ok(fast! < zlib(1) * 1.02);
+    assert.ok(balanced! < zlib(6) * 1.05);
+    assert.ok(small! < zlib(9) * 1.01);
+  });
+
+  test('what does not compress costs next to nothing', () => {
+    for (const size of roundTrip(noise(1_000_000, 11))) assert.ok(size < 1_000_400, `${size}`);
+    for (const size of roundTrip(Buffer.alloc(1_000_000))) assert.ok(size < 1200, `${size}`);
+  });
+});
