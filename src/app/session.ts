@@ -10,6 +10,7 @@ import type { NamePrefixes } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import type { Session } from '../operations/session.js';
 import { createCipher, createOpener } from '../seal/ciphers.js';
+import { CompressPool } from '../seal/compress-pool.js';
 import { PassphraseKeys } from '../seal/library/s2k.js';
 import type { Sealing, SealSettings } from '../seal/settings.js';
 import { localDriver } from '../storage/local/local-backend.js';
@@ -33,9 +34,6 @@ export interface SessionSettings {
   events: EventSink;
   tellFiles: boolean;
 }
-
-/** Compression of signatures in the local archive: they hardly compress, so the fastest level is as good as any. */
-const localSignatureLevel = 1;
 
 /** The storages this build knows. */
 export function backendRegistry(): BackendRegistry {
@@ -66,6 +64,7 @@ export async function withSession<T>(
     const archive = await LocalArchive.open(folder);
     const lock = await acquireArchiveLock(folder, { env: environment });
     let removeTemp = () => {};
+    const compressor = new CompressPool();
     try {
       const tempFolder = makeTempFolder(settings.tempDir ?? environment.TMPDIR ?? tmpdir());
       removeTemp = () => rmSync(tempFolder, { recursive: true, force: true });
@@ -74,6 +73,7 @@ export async function withSession<T>(
       const { passphrase } = settings.seal;
       const seal: SealSettings = {
         ...settings.seal,
+        compressor,
         keys: passphrase && new PassphraseKeys(passphrase),
         tempDir: tempFolder,
         onWarning: (text) => events({ kind: 'message', level: 'warning', text }),
@@ -86,7 +86,7 @@ export async function withSession<T>(
         prefixes: settings.prefixes,
         cipher,
         manifestCipher: seal.kind === 'gzip' ? createCipher({ kind: 'none', ...plain }) : cipher,
-        localSignatureCipher: createCipher({ kind: 'gzip', level: localSignatureLevel, ...plain }),
+        localSignatureCipher: createCipher({ kind: 'gzip', compressor, ...plain }),
         opener: createOpener(seal),
         canOpen: settings.canOpen,
         isSymmetric: seal.kind === 'passphrase',
@@ -97,6 +97,7 @@ export async function withSession<T>(
         tellFiles: settings.tellFiles,
       });
     } finally {
+      await compressor.close();
       process.off('exit', removeTemp);
       removeTemp();
       await lock.release();

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { archivePlace, diskError, temporaryPlace } from '../base/local-disk.js';
 import { DamagedArchiveFile, LocalArchive } from './archive.js';
-import { archivePlace, diskError, temporaryPlace } from './new-file.js';
 import { collect, lentPieces, temporaryFolder } from './stores.fixture.js';
 
 const sigtar = 'duplicity-full-signatures.20200101T000000Z.sigtar.gz';

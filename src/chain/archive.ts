@@ -6,7 +6,8 @@ import { pipeline } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
 import type { ByteStream } from '../base/bytes.js';
 import { messageOf, TundraError } from '../base/errors.js';
-import { archivePlace, diskError, writeNewFile } from './new-file.js';
+import { archivePlace, diskError } from '../base/local-disk.js';
+import { writeNewFile } from './new-file.js';
 
 const readBytes = 256 * 1024;
 /** What gzip-made signatures have always been compressed with. */

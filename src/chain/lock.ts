@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, TundraError } from '../base/errors.js';
-import { archivePlace, diskError } from './new-file.js';
+import { archivePlace, diskError } from '../base/local-disk.js';
 import { keepPeerOut } from './peer-lock.js';
 import { isRunning, startOfProcess } from './process-start.js';
 

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import type { ByteStream } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
 import type { EventSink } from '../base/events.js';
+import { temporaryPlace } from '../base/local-disk.js';
 import type { PathKey } from '../base/path-key.js';
 import { type FileChange, type Manifest, ManifestParser } from '../format/manifest.js';
 import { type NamePrefixes, parseRemoteName, type RemoteName } from '../format/names.js';
 import type { Opener } from '../seal/cipher.js';
 import type { StorageBackend } from '../storage/backend.js';
 import type { LocalArchive } from './archive.js';
-import { temporaryPlace, writeNewFile } from './new-file.js';
+import { writeNewFile } from './new-file.js';
 
 /** Where manifests and signatures are: on the storage, sealed, and in the local archive, plain. */
 export interface MetadataStores {

@@ -2,17 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ByteStream } from '../base/bytes.js';
-import { type ErrorCode, errnoOf, messageOf, TundraError } from '../base/errors.js';
-
-/** A folder that we write to, and the option that chooses it. */
-export interface DiskPlace {
-  option: '--archive-dir' | '--tempdir';
-  /** The code of an error other than lack of space. */
-  code: ErrorCode;
-}
-
-export const archivePlace: DiskPlace = { option: '--archive-dir', code: 'bad-archive-dir' };
-export const temporaryPlace: DiskPlace = { option: '--tempdir', code: 'generic' };
+import { type DiskPlace, diskError } from '../base/local-disk.js';
 
 /**
  * Writes a stream to a file that must not be there yet and that only its owner can read. An error of the stream passes
@@ -44,34 +34,5 @@ export async function writeNewFile(
     // A stream that fails at once is still opening its file: a caller who removes it now would be too early.
     await closed;
     throw failures.length > 0 ? failures[0] : diskError(error, place, path, 'cannot be written');
-  }
-}
-
-/** What a failed file operation means to the user. Errors that say it already pass through. */
-export function diskError(error: unknown, place: DiskPlace, path: string, what: string): TundraError {
-  if (error instanceof TundraError) return error;
-  const errno = errnoOf(error);
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
-    return new TundraError('no-free-space', `${path} ${what}: no space is left`, {
-      cause: error,
-      advice: `Free some space there, or choose another folder with ${place.option}.`,
-      retry: 'later',
-    });
-  }
-  return new TundraError(place.code, `${path} ${what}: ${messageOf(error)}`, {
-    cause: error,
-    advice: adviceFor(errno, place),
-  });
-}
-
-function adviceFor(errno: string | undefined, { option }: DiskPlace): string {
-  switch (errno) {
-    case 'EACCES':
-    case 'EPERM':
-      return `Run as the user who owns the folder, or choose another one with ${option}.`;
-    case 'EROFS':
-      return `The disk cannot be written: choose another folder with ${option}.`;
-    default:
-      return `Choose a folder that can be made and written with ${option}.`;
   }
 }

@@ -32,30 +32,29 @@ export async function planRestore(
 ): Promise<RestorePlan> {
   const planned: PlannedVolume[][] = [];
   for (const set of sets) {
-    const { volumes } = await readManifest(set);
-    requireAllVolumes(set, volumes);
+    const manifest = await readManifest(set);
+    requireAllVolumes(set, manifest, set.manifestName ?? 'of an interrupted run');
     planned.push(
-      volumes.filter((volume) => volumeMayHold(volume, wanted)).map((volume) => plan(set, volume, prefixes)),
+      manifest.volumes
+        .filter((volume) => volumeMayHold(volume, wanted))
+        .map((volume) => plan(set, volume, prefixes)),
     );
   }
   return { wanted, sets: planned };
 }
 
 /**
- * A manifest that was emptied or cut short is still one to read, but what is missing in it would be missing in what is
- * restored, and nobody would be told.
+ * Makes sure that a manifest names the volumes that the storage has, and at least one. One that was emptied or cut short
+ * is still a manifest to read, but what is missing there would be missing in what is restored, and nobody would be told.
+ * Error: `unreadable-manifests`.
  */
-function requireAllVolumes(set: BackupSet, volumes: readonly VolumeRecord[]): void {
+export function requireAllVolumes(set: BackupSet, { volumes }: Manifest, manifestName: string): void {
   const unnamed = [...set.volumes.keys()].at(-1) ?? 1;
   if ((volumes.at(-1)?.number ?? 0) >= unnamed) return;
   throw new TundraError(
     'unreadable-manifests',
-    `the manifest ${set.manifestName ?? set.localManifestName} is cut short: it does not name volume ${unnamed}`,
-    {
-      advice:
-        'If the one in the local archive is damaged, remove it: the next run fetches it again. Else restore a time ' +
-        'before this set with --time.',
-    },
+    `the manifest ${manifestName} is cut short: it does not name volume ${unnamed}`,
+    { advice: 'Restore a time before this set with --time.' },
   );
 }
 

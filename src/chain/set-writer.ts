@@ -1,5 +1,6 @@
-import { closeSync, createReadStream, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, fsyncSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { archivePlace, onDisk, writeAllSync } from '../base/local-disk.js';
 import type { Latin1 } from '../base/path-key.js';
 import {
   formatFileListHeader,
@@ -71,7 +72,9 @@ export class SetWriter {
     this.#manifestPath = archive.newTemporaryPath();
     this.signaturePath = archive.newTemporaryPath();
     this.fileListPath = archive.newTemporaryPath();
-    this.#manifestFd = openSync(this.#manifestPath, 'wx', 0o600);
+    this.#manifestFd = onDisk(archivePlace, this.#manifestPath, () =>
+      openSync(this.#manifestPath, 'wx', 0o600),
+    );
     this.#append(formatManifestHeader(header));
   }
 
@@ -122,8 +125,7 @@ export class SetWriter {
   }
 
   #write(bytes: Uint8Array): void {
-    let done = 0;
-    while (done < bytes.length) done += writeSync(this.#manifestFd, bytes, done);
+    onDisk(archivePlace, this.#manifestPath, () => writeAllSync(this.#manifestFd, bytes));
   }
 
   #close(): void {

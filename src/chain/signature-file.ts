@@ -1,4 +1,5 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
+import { archivePlace, onDisk, writeAllSync } from '../base/local-disk.js';
 import type { PathKey } from '../base/path-key.js';
 import { formatSigtarName, type SigtarKind } from '../format/sigtar.js';
 import type { TarHeader } from '../format/tar/header.js';
@@ -13,6 +14,7 @@ const tarBlockBytes = 512;
  * it should get, and is mended in place if the file turned out longer or shorter.
  */
 export class SignatureFileWriter {
+  readonly #path: string;
   readonly #fd: number;
   readonly #buffer = Buffer.allocUnsafeSlow(bufferBytes);
   #used = 0;
@@ -20,7 +22,8 @@ export class SignatureFileWriter {
   #flushed = 0;
 
   constructor(path: string) {
-    this.#fd = openSync(path, 'w', 0o600);
+    this.#path = path;
+    this.#fd = onDisk(archivePlace, path, () => openSync(path, 'w', 0o600));
   }
 
   /** Adds an entry. `header.name` is set here; the data's padding too. */
@@ -85,7 +88,7 @@ export class SignatureFileWriter {
     this.#flush();
     const bytes = Buffer.alloc(tarHeaderBytes(header));
     writeTarHeader(header, bytes, 0);
-    writeAll(this.#fd, bytes, at);
+    this.#writeAt(bytes, at);
   }
 
   #pad(size: number): void {
@@ -96,7 +99,7 @@ export class SignatureFileWriter {
   #write(data: Uint8Array): void {
     if (data.length > this.#buffer.length - this.#used) this.#flush();
     if (data.length > this.#buffer.length) {
-      writeAll(this.#fd, data, this.#flushed);
+      this.#writeAt(data, this.#flushed);
       this.#flushed += data.length;
       return;
     }
@@ -105,9 +108,13 @@ export class SignatureFileWriter {
   }
 
   #flush(): void {
-    writeAll(this.#fd, this.#buffer.subarray(0, this.#used), this.#flushed);
+    this.#writeAt(this.#buffer.subarray(0, this.#used), this.#flushed);
     this.#flushed += this.#used;
     this.#used = 0;
+  }
+
+  #writeAt(bytes: Uint8Array, position: number): void {
+    onDisk(archivePlace, this.#path, () => writeAllSync(this.#fd, bytes, position));
   }
 }
 
@@ -119,8 +126,3 @@ export interface GrowingSignature {
 }
 
 const zeros = new Uint8Array(tarBlockBytes);
-
-function writeAll(fd: number, bytes: Uint8Array, position: number): void {
-  let done = 0;
-  while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
-}

@@ -1,5 +1,6 @@
-import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { TundraError } from '../base/errors.js';
+import { onDisk, temporaryPlace, writeAllSync } from '../base/local-disk.js';
 
 const memoryLimitBytes = 4 * 1024 * 1024;
 
@@ -8,6 +9,7 @@ export class Scratch {
   readonly #makePath: () => string;
   #memory = Buffer.alloc(0);
   #fd: number | undefined;
+  #path = '';
   #readBuffer = Buffer.alloc(0);
   sizeBytes = 0;
 
@@ -20,7 +22,8 @@ export class Scratch {
     const end = this.sizeBytes + bytes.length;
     if (this.#fd === undefined && end > memoryLimitBytes) this.#moveToFile();
     if (this.#fd !== undefined) {
-      writeAll(this.#fd, bytes, this.sizeBytes);
+      const fd = this.#fd;
+      onDisk(temporaryPlace, this.#path, () => writeAllSync(fd, bytes, this.sizeBytes));
     } else {
       if (end > this.#memory.length) this.#grow(end);
       this.#memory.set(bytes, this.sizeBytes);
@@ -59,14 +62,14 @@ export class Scratch {
 
   #moveToFile(): void {
     const path = this.#makePath();
-    this.#fd = openSync(path, 'wx+', 0o600);
-    unlinkSync(path);
-    writeAll(this.#fd, this.#memory.subarray(0, this.sizeBytes), 0);
+    this.#path = path;
+    this.#fd = onDisk(temporaryPlace, path, () => {
+      const fd = openSync(path, 'wx+', 0o600);
+      unlinkSync(path);
+      return fd;
+    });
+    const fd = this.#fd;
+    onDisk(temporaryPlace, path, () => writeAllSync(fd, this.#memory.subarray(0, this.sizeBytes), 0));
     this.#memory = Buffer.alloc(0);
   }
-}
-
-function writeAll(fd: number, bytes: Uint8Array, position: number): void {
-  let done = 0;
-  while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
 }

@@ -9,10 +9,8 @@ if (process.argv.length === 3 && /^(--version|-V)$/.test(process.argv[2] as stri
     // Leaving through `exit` lets the run's temporary files be removed.
     process.once(signal, () => process.exit(128 + constants.signals[signal]));
   }
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever read our output has gone, as `head` does: there is nobody left to tell.
-    process.exit(error.code === 'EPIPE' ? 0 : 1);
-  });
+  // Whoever read our output may have gone, as `head` does: what was asked for is done all the same.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
   const { run } = await import('./run.js');
   process.exitCode = await run(process.argv.slice(2), process.env);
 }

@@ -6,6 +6,8 @@ import { textRenderer } from './render/text.js';
 export interface Terminal {
   /** Messages above this level are not shown. */
   verbosity: number;
+  /** Whether standard output still goes anywhere: the reader of a pipe may have gone. */
+  readonly isRead: boolean;
   out(line: string): void;
   /** The same for a byte string: names come out as the bytes they are. */
   outBytes(line: Latin1): void;
@@ -31,8 +33,15 @@ export function createTerminal(verbosity: number): Terminal {
     size += bytes.length;
     if (size >= heldBytes || process.stdout.isTTY) flush();
   };
+  let isRead = true;
+  process.stdout.once('error', () => {
+    isRead = false;
+  });
   const terminal: Terminal = {
     verbosity,
+    get isRead() {
+      return isRead;
+    },
     out: (line) => hold(Buffer.from(`${line}\n`, 'utf8')),
     outBytes: (line) => hold(Buffer.from(`${line}\n`, 'latin1')),
     err: (line) => {

@@ -3,10 +3,11 @@
  * that is several times faster than a promise for each small file. Packed blocks leave through a slot ring, everything
  * else as messages.
  */
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
+import { archivePlace, onDisk, writeAllSync } from '../base/local-disk.js';
 import { diskPath, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { type BackupCounts, emptyCounts } from '../base/statistics.js';
 import { type GrowingSignature, SignatureFileWriter } from '../chain/signature-file.js';
@@ -241,7 +242,11 @@ class SourceThread {
     const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
     const flags = O_RDONLY | O_NONBLOCK | (this.#input.followLinks ? 0 : O_NOFOLLOW);
     try {
-      return openSync(diskPath(entry.path), flags);
+      const fd = openSync(diskPath(entry.path), flags);
+      // Something else may have taken its place: a FIFO says nothing, and some devices never end.
+      if (fstatSync(fd).isFile()) return fd;
+      closeSync(fd);
+      throw new Error('it is no longer a regular file');
     } catch (error) {
       this.#fail(entry.key, error);
       return undefined;
@@ -411,12 +416,14 @@ class SourceFile {
 
 /** Lines gathered in a file, since there may be a million. */
 class LineFile {
+  readonly #path: string;
   readonly #fd: number;
   #lines = '';
   #count = 0;
 
   constructor(path: string) {
-    this.#fd = openSync(path, 'w', 0o600);
+    this.#path = path;
+    this.#fd = onDisk(archivePlace, path, () => openSync(path, 'w', 0o600));
   }
 
   add(line: Latin1): void {
@@ -433,7 +440,7 @@ class LineFile {
   }
 
   #flush(): void {
-    writeSync(this.#fd, this.#lines, null, 'latin1');
+    onDisk(archivePlace, this.#path, () => writeAllSync(this.#fd, Buffer.from(this.#lines, 'latin1')));
     this.#lines = '';
   }
 }

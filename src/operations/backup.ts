@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import { errorOfPlain, TundraError } from '../base/errors.js';
+import { archivePlace, temporaryPlace } from '../base/local-disk.js';
 import type { Latin1 } from '../base/path-key.js';
 import type { BackupStatistics } from '../base/statistics.js';
 import { type BackupChain, type Catalog, lastFullTime, type SignatureChain } from '../chain/catalog.js';
@@ -348,14 +349,14 @@ async function commit(session: Session, set: SetWriter, fileListCount: number): 
   const remoteSignatures = newTempPath(session, 'sigtar');
   const localSignatures = archive.newTemporaryPath();
   await Promise.all([
-    sealToFile(cipher, readFile(set.signaturePath), remoteSignatures),
-    sealToFile(localSignatureCipher, readFile(set.signaturePath), localSignatures),
+    sealToFile(cipher, readFile(set.signaturePath), remoteSignatures, temporaryPlace),
+    sealToFile(localSignatureCipher, readFile(set.signaturePath), localSignatures, archivePlace),
   ]);
   await uploadFile(backend, set.names.signatures, remoteSignatures);
 
   const manifest = await set.endManifest(fileListCount);
   const remoteManifest = newTempPath(session, 'manifest');
-  await sealToFile(manifestCipher, readFile(manifest), remoteManifest);
+  await sealToFile(manifestCipher, readFile(manifest), remoteManifest, temporaryPlace);
   await uploadFile(backend, set.names.manifest, remoteManifest);
   await set.finish(localSignatures);
 }

@@ -244,7 +244,8 @@ class RestoreThread {
   #failOrThrow(key: PathKey, error: unknown): void {
     const errno = errnoOf(error);
     if (errno !== undefined && fatalErrnos.has(errno)) {
-      throw new TundraError('unexpected', `${displayKey(key)}: ${messageOf(error)}`, {
+      const code = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-free-space' : 'unexpected';
+      throw new TundraError(code, `${displayKey(key)}: ${messageOf(error)}`, {
         cause: error,
         advice: 'Make room or mend the target, then run the same command with --force.',
       });

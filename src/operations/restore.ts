@@ -2,7 +2,13 @@ import { errorOfPlain, messageOf, TundraError } from '../base/errors.js';
 import { displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { type BackupSet, type Catalog, chainAt, setsAt } from '../chain/catalog.js';
 import { readLocalManifest, readRemoteManifest } from '../chain/metadata.js';
-import { fetchOrder, type PlannedVolume, planRestore, type RestorePlan } from '../chain/restore-plan.js';
+import {
+  fetchOrder,
+  type PlannedVolume,
+  planRestore,
+  type RestorePlan,
+  requireAllVolumes,
+} from '../chain/restore-plan.js';
 import type { Manifest } from '../format/manifest.js';
 import type { EpochSeconds } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
@@ -94,8 +100,18 @@ function setsOf(catalog: Catalog, time: EpochSeconds): BackupSet[] {
   return setsAt(chain, time).filter(({ partial }) => !partial);
 }
 
-function manifestOf(session: Session, set: BackupSet): Promise<Manifest> {
-  if (set.localManifestName !== undefined) return readLocalManifest(session.archive, set.localManifestName);
+async function manifestOf(session: Session, set: BackupSet): Promise<Manifest> {
+  if (set.localManifestName !== undefined) {
+    try {
+      const manifest = await readLocalManifest(session.archive, set.localManifestName);
+      requireAllVolumes(set, manifest, session.archive.pathOf(set.localManifestName));
+      return manifest;
+    } catch (error) {
+      if (!(error instanceof TundraError) || set.manifestName === undefined) throw error;
+      const advice = 'It is read from the storage; remove that file, and the next run fetches it again.';
+      tell(session, 'warning', `${error.message}\n${advice}`);
+    }
+  }
   if (set.manifestName !== undefined) return readRemoteManifest(metadataStores(session), set.manifestName);
   throw new TundraError('no-manifests', 'a backup set has no manifest');
 }
@@ -131,6 +147,7 @@ async function runPlan(
       opener: session.opener,
     },
   );
+  fetcher.start();
   let leftOut = 0;
   const server = new VolumeServer(
     fetcher,

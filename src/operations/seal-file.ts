@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import type { ByteStream } from '../base/bytes.js';
+import { type DiskPlace, diskError } from '../base/local-disk.js';
 import type { Cipher } from '../seal/cipher.js';
 
 const readBytes = 256 * 1024;
@@ -9,13 +10,21 @@ export function readFile(path: string): ByteStream {
   return createReadStream(path, { highWaterMark: readBytes });
 }
 
-/** Seals a stream into a new local file, which is on the disk when the promise resolves. */
-export async function sealToFile(cipher: Cipher, plain: ByteStream, path: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
+/** Seals a stream into a new local file, which is on the disk when the promise resolves, and gone if it rejects. */
+export async function sealToFile(
+  cipher: Cipher,
+  plain: ByteStream,
+  path: string,
+  place: DiskPlace,
+): Promise<void> {
+  const failed = (error: unknown): never => {
+    throw diskError(error, place, path, 'cannot be written');
+  };
+  const file = await open(path, 'wx', 0o600).catch(failed);
   try {
     const writer = cipher.seal(async (piece) => {
-      let done = 0;
-      while (done < piece.length) done += (await file.write(piece, done)).bytesWritten;
+      for (let done = 0; done < piece.length; )
+        done += (await file.write(piece, done).catch(failed)).bytesWritten;
     });
     try {
       for await (const piece of plain) await writer.write(piece);
@@ -24,7 +33,10 @@ export async function sealToFile(cipher: Cipher, plain: ByteStream, path: string
       await writer.abort();
       throw error;
     }
-    await file.sync();
+    await file.sync().catch(failed);
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
   } finally {
     await file.close();
   }

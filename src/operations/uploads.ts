@@ -40,8 +40,9 @@ export class UploadQueue {
     this.#limit = limit;
   }
 
-  /** Starts an upload; resolves when another one may be added. Rejects if an earlier one failed. */
+  /** Waits for a place and starts an upload. Rejects if an earlier one failed. */
   async add(upload: () => Promise<void>): Promise<void> {
+    while (this.#running.size >= this.#limit) await Promise.race(this.#running);
     this.#throwFailure();
     const running: Promise<void> = upload()
       .catch((error: unknown) => {
@@ -49,8 +50,6 @@ export class UploadQueue {
       })
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
-    while (this.#running.size >= this.#limit + 1) await Promise.race(this.#running);
-    this.#throwFailure();
   }
 
   /** Resolves when all have ended well. */

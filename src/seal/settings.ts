@@ -1,4 +1,5 @@
 import type { Secret } from '../base/secret.js';
+import type { ChunkCompressor } from './deflate.js';
 import type { GnupgSettings } from './gnupg/program.js';
 import type { PassphraseKeys } from './library/s2k.js';
 
@@ -32,6 +33,8 @@ export type SealSettings = Sealing & {
   gnupg?: GnupgSettings | undefined;
   /** Key ring with the secret keys to open with, for gpg 1. */
   secretKeyring?: string | undefined;
+  /** What compresses, where several ciphers are to share its threads. */
+  compressor?: ChunkCompressor | undefined;
   /** Threads that compress; libuv's pool should have one more. 3 if absent. */
   threads?: number | undefined;
   /** Folder for decrypted files of which it is not known yet whether they are whole. */

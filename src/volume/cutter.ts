@@ -1,6 +1,7 @@
 import { createHash, type Hash, randomFillSync } from 'node:crypto';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { onDisk, temporaryPlace, writeAllSync } from '../base/local-disk.js';
 import type { PathKey } from '../base/path-key.js';
 import type { Cipher, SealWriter } from '../seal/cipher.js';
 
@@ -116,12 +117,11 @@ class OpenVolume {
     this.#encrypted = options.cipher.encrypted;
     this.#writer = options.cipher.seal((piece) => {
       this.#hash.update(piece);
-      let done = 0;
-      while (done < piece.length) done += writeSync(this.#fd, piece, done, piece.length - done);
+      onDisk(temporaryPlace, this.#path, () => writeAllSync(this.#fd, piece));
       this.#sizeBytes += piece.length;
     });
     // Last, so that no file stays behind where sealing is refused. Nothing comes out before something was written.
-    this.#fd = openSync(this.#path, 'wx', 0o600);
+    this.#fd = onDisk(temporaryPlace, this.#path, () => openSync(this.#path, 'wx', 0o600));
   }
 
   /** Whether a block of this size fits, however badly everything compresses. */

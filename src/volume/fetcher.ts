@@ -2,6 +2,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { TundraError } from '../base/errors.js';
+import { Gate } from '../base/gate.js';
+import { diskError, temporaryPlace } from '../base/local-disk.js';
 import type { Opener } from '../seal/cipher.js';
 import type { StorageBackend } from '../storage/backend.js';
 
@@ -29,6 +31,9 @@ export interface FetcherOptions {
   opener: Opener;
 }
 
+/** More at once would take memory without being faster. */
+const fetchesAtOnce = 4;
+
 interface Fetched extends FetchedVolume {
   /** Whether the file is ours to remove. */
   isSpooled: boolean;
@@ -42,6 +47,7 @@ export class VolumeFetcher {
   readonly #options: FetcherOptions;
   readonly #order: readonly FetchableVolume[];
   readonly #fetched = new Map<FetchableVolume, Promise<Fetched>>();
+  readonly #atOnce = new Gate(fetchesAtOnce);
   #next = 0;
   #closed = false;
 
@@ -49,6 +55,11 @@ export class VolumeFetcher {
   constructor(order: readonly FetchableVolume[], options: FetcherOptions) {
     this.#order = order;
     this.#options = options;
+  }
+
+  /** Begins to fetch the first volumes. */
+  start(): void {
+    for (const first of this.#order.slice(0, this.#options.ahead)) this.#start(first);
   }
 
   /** The local file of a volume, once its hash has been checked. */
@@ -76,7 +87,7 @@ export class VolumeFetcher {
   #start(volume: FetchableVolume): Promise<Fetched> {
     let fetching = this.#fetched.get(volume);
     if (fetching === undefined) {
-      fetching = this.#fetch(volume);
+      fetching = this.#atOnce.run(() => this.#fetch(volume));
       // A failure is told to whoever takes the volume, which may be later or never.
       fetching.catch(() => {});
       this.#fetched.set(volume, fetching);
@@ -85,6 +96,7 @@ export class VolumeFetcher {
   }
 
   async #fetch(volume: FetchableVolume): Promise<Fetched> {
+    this.#throwIfClosed(volume.name);
     const { path, isSpooled } = await this.#bring(volume);
     try {
       return { path, isSpooled, isChecked: await this.#options.opener.check(path, volume, volume.name) };
@@ -103,12 +115,16 @@ export class VolumeFetcher {
       return { path: local, isSpooled: false };
     }
     const path = spoolPath(name);
-    const file = await open(path, 'wx', 0o600);
+    const failed = (error: unknown): never => {
+      throw diskError(error, temporaryPlace, path, 'cannot be written');
+    };
+    const file = await open(path, 'wx', 0o600).catch(failed);
     try {
       for await (const piece of await backend.get(name)) {
-        if (this.#closed) throw new TundraError('generic', `${name} is not wanted any more`);
+        this.#throwIfClosed(name);
         digest.update(piece);
-        for (let done = 0; done < piece.length; ) done += (await file.write(piece, done)).bytesWritten;
+        for (let done = 0; done < piece.length; )
+          done += (await file.write(piece, done).catch(failed)).bytesWritten;
       }
       if (hash !== undefined) this.#check(name, hash, digest.digest('hex'));
     } catch (error) {
@@ -118,6 +134,10 @@ export class VolumeFetcher {
       await file.close();
     }
     return { path, isSpooled: true };
+  }
+
+  #throwIfClosed(name: string): void {
+    if (this.#closed) throw new TundraError('generic', `${name} is not wanted any more`);
   }
 
   #check(name: string, expected: { algorithm: string; hex: string }, actual: string): void {

@@ -225,6 +225,38 @@ describe('SetReader', () => {
     });
   });
 
+  it('does without a volume that was left out, but never without saying that a file lacks a part', async () => {
+    const big = fileEntry('big', Buffer.alloc(3 * pieceBytes, 'x'));
+    const blocks = blocksOfEntries([fileEntry('a', '1'), big, fileEntry('c', '3'), fileEntry('d', '4')]);
+    const read = async (leftOut: readonly number[]) => {
+      // Each block is a volume: a, three full pieces and an empty one of big, c, d.
+      const volumes = inVolumes(blocks, [1, 2, 3, 4, 5, 6]).map((volume) =>
+        leftOut.includes(volume.number) ? { ...volume, bytes: Buffer.alloc(0) } : volume,
+      );
+      const { reader } = readerOf(volumes);
+      const found: string[] = [];
+      for (let entry = await nextEntry(reader); entry !== undefined; entry = await nextEntry(reader)) {
+        const data = await collect(reader.data()).catch((error: TundraError) => error.message);
+        found.push(`${entry.key} ${typeof data === 'string' ? data : data.length}`);
+      }
+      return found;
+    };
+    const whole = `big ${3 * pieceBytes}`;
+    assert.deepEqual(await read([]), ['a 1', whole, 'c 1', 'd 1']);
+    assert.deepEqual(await read([1, 7]), [whole, 'c 1']);
+    assert.deepEqual(await read([2]), ['a 1', 'c 1', 'd 1']);
+    assert.deepEqual(await read([2, 3, 4]), ['a 1', 'c 1', 'd 1']);
+    assert.deepEqual(await read([3]), ['a 1', 'big vol4: big: piece 2 is missing', 'c 1', 'd 1']);
+    assert.deepEqual(await read([5]), ['a 1', 'big vol5: big: the end of the file is missing', 'c 1', 'd 1']);
+    assert.deepEqual(await read([3, 4, 5]), [
+      'a 1',
+      'big vol5: big: the end of the file is missing',
+      'c 1',
+      'd 1',
+    ]);
+    assert.deepEqual(await read([6]), ['a 1', whole, 'd 1']);
+  });
+
   it('refuses a volume that is cut short or is none, and names it', async () => {
     const [volume] = inVolumes(blocksOfEntries([fileEntry('a', Buffer.alloc(2000, 'x'))]), []);
     const cut = readerOf([{ ...volume!, bytes: volume!.bytes.subarray(0, 1500) }]);

@@ -13,7 +13,7 @@ export interface NeededVolume {
   startKey: PathKey;
 }
 
-/** A volume that was opened; `close` gives up what holds it. */
+/** A volume that was opened; `close` gives up what holds it. One without an entry counts as left out. */
 export interface OpenedVolume {
   bytes: ByteStream;
   close(): Promise<void>;
@@ -47,6 +47,10 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
   /** The piece behind the head's data, where it was read already. */
   #ahead: Piece | undefined;
   #dataTaken = false;
+  /** The volume that was opened last has given no entry. */
+  #isEmpty = false;
+  /** The volume before it gave none, and this one has not begun an entry of its own. */
+  #isBehindGap = false;
   /** Path of the entry, or the lowest path it can have while `entry` is not known yet; undefined at the end. */
   key: PathKey | undefined;
 
@@ -101,7 +105,12 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
         previous = piece;
         continue;
       }
-      if (continues(piece)) throw this.#damaged(piece.key, 'the beginning of the file is missing');
+      if (continues(piece)) {
+        if (!this.#isBehindGap) throw this.#damaged(piece.key, 'the beginning of the file is missing');
+        previous = piece;
+        continue;
+      }
+      this.#isBehindGap = false;
       this.#head = piece;
       this.key = piece.key;
       this.#dataTaken = false;
@@ -117,6 +126,8 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     yield* this.#body();
     for (let number = 2; head.piece !== undefined; number++) {
       const piece = await this.#readOverVolumes(head.key);
+      if (piece === undefined && this.#isEmpty)
+        throw this.#damaged(head.key, 'the end of the file is missing');
       if (piece === undefined) return;
       if (piece.key !== head.key || piece.kind !== head.kind || piece.piece === undefined) {
         this.#ahead = piece;
@@ -163,6 +174,8 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     this.#next++;
     this.#volume = await this.#open(volume);
     this.#name = volume.name;
+    this.#isBehindGap = this.#isEmpty;
+    this.#isEmpty = true;
     this.#tar = new TarReader(this.#volume.bytes, volume.name);
     return true;
   }
@@ -203,6 +216,7 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
       header = tar.poll();
     }
     if (header === undefined) return undefined;
+    this.#isEmpty = false;
     const { kind, key, piece } = parseDifftarName(header.name);
     return { key, kind, piece, header };
   }

@@ -78,7 +78,13 @@ export class Workshop {
         env: this.environment,
         encoding: 'utf8',
       });
-    const made = run('--quick-gen-key', `${name} <${name}@example.org>`, 'future-default', 'default', 'never');
+    const made = run(
+      '--quick-gen-key',
+      `${name} <${name}@example.org>`,
+      'future-default',
+      'default',
+      'never',
+    );
     if (made.status !== 0) throw new Error(made.stderr);
     const listed = run('--list-keys', '--with-colons', name).stdout;
     const fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(listed)?.[1];

@@ -32,7 +32,14 @@ async function check(workshop: Workshop, writer: Tool): Promise<void> {
   await oddTree(source, { root: process.geteuid?.() === 0, sparse: true });
   await workshop.run(writer, sealing, [...common, '--current-time', '1700000000', 'full', source, url]);
   evolve(source, 1);
-  await workshop.run(writer, sealing, [...common, '--current-time', '1700001000', 'incremental', source, url]);
+  await workshop.run(writer, sealing, [
+    ...common,
+    '--current-time',
+    '1700001000',
+    'incremental',
+    source,
+    url,
+  ]);
 
   const verified = await workshop.run(reader, sealing, [...common, 'verify', '--compare-data', url, source]);
   assert.match(verified.stdout, /, 0 differences found/);

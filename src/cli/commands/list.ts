@@ -12,6 +12,7 @@ export const listCommand: Command = async (line, environment, terminal) => {
   await withSession(settings, async (session) => {
     for await (const { key, attributes } of listFiles(session, timeOption(line.options, session.now()))) {
       terminal.outBytes(`${prettyTime(attributes.mtimeSeconds)} ${slashPath(key)}`);
+      if (!terminal.isRead) return;
     }
   });
   return 0;

@@ -1,0 +1,579 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import type { Attributes } from '../base/attributes.js';
+import { diskPath, keyOfSlashPath, type Latin1, latin1OfNative, type PathKey } from '../base/path-key.js';
+import { TreeWriter, type TreeWriterOptions } from './tree-writer.js';
+
+const isRoot = process.geteuid?.() === 0;
+/** Owner and group that the tests' own entries have. */
+const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+const noOwners: TreeWriterOptions['owners'] = { userId: () => undefined, groupId: () => undefined };
+
+function attributes(values: Partial<Attributes> = {}): Attributes {
+  return {
+    type: 'file',
+    mode: 0o644,
+    ...own,
+    uname: '',
+    gname: '',
+    mtimeSeconds: 1_000_000_000,
+    linkTarget: '',
+    deviceMajor: 0,
+    deviceMinor: 0,
+    ...values,
+  };
+}
+
+const directory = attributes({ type: 'directory', mode: 0o755 });
+const linkTo = (linkTarget: Latin1) => attributes({ type: 'symlink', linkTarget });
+
+class Place {
+  readonly folder: string;
+  readonly root: string;
+  /** What lies beside the root and must stay as it is. */
+  readonly outside: string;
+  readonly warnings: string[] = [];
+
+  constructor(t: Pick<TestContext, 'after'>) {
+    this.folder = mkdtempSync(join(tmpdir(), 'tundra-target-'));
+    this.root = join(this.folder, 'root');
+    this.outside = join(this.folder, 'outside');
+    mkdirSync(this.outside);
+    writeFileSync(join(this.outside, 'b'), 'untouched');
+    // Not rmSync, which stops at folders without permissions.
+    t.after(() =>
+      spawnSync('sh', ['-c', 'chmod -R u+rwx "$1"; rm -rf "$1"', 'sh', this.folder], { stdio: 'ignore' }),
+    );
+  }
+
+  writer(options: Partial<TreeWriterOptions> = {}): TreeWriter {
+    return new TreeWriter(latin1OfNative(this.root), {
+      owners: noOwners,
+      numericOwner: false,
+      onWarning: (key, text) => this.warnings.push(`${key.replaceAll('\0', '/')}: ${text}`),
+      ...options,
+    });
+  }
+
+  onDisk(path: Latin1): string | Buffer {
+    return diskPath(`${latin1OfNative(this.root)}/${path}`);
+  }
+
+  stat(path: Latin1) {
+    return lstatSync(this.onDisk(path));
+  }
+
+  /** All paths below the root, with what kind each is and what it holds. */
+  tree(): string[] {
+    return list(this.root);
+  }
+
+  assertUntouched(): void {
+    assert.deepEqual(list(this.outside), ['b = untouched']);
+  }
+}
+
+function list(folder: string): string[] {
+  const found: string[] = [];
+  const visit = (onDisk: Latin1, path: Latin1) => {
+    for (const name of readdirSync(diskPath(onDisk), { encoding: 'latin1' }).sort()) {
+      const child = `${onDisk}/${name}`;
+      const stats = lstatSync(diskPath(child));
+      const shown = path === '' ? name : `${path}/${name}`;
+      if (stats.isDirectory()) found.push(`${shown}/`);
+      else if (stats.isSymbolicLink()) found.push(`${shown} -> ${readlinkSync(diskPath(child), 'latin1')}`);
+      else if (stats.isFile()) found.push(`${shown} = ${readFileSync(diskPath(child), 'latin1')}`);
+      else found.push(`${shown} special`);
+      if (stats.isDirectory()) visit(child, shown);
+    }
+  };
+  visit(latin1OfNative(folder), '');
+  return found;
+}
+
+function writeFile(writer: TreeWriter, key: PathKey, text: string, values: Partial<Attributes> = {}): void {
+  const file = writer.file(key, attributes(values));
+  try {
+    file.write(Buffer.from(text, 'latin1'));
+    file.commit();
+  } catch (error) {
+    file.abort();
+    throw error;
+  }
+}
+
+/** Runs without the rights of root. */
+function asNobody(place: Place, action: () => void): void {
+  chmodSync(place.folder, 0o777);
+  if (isRoot) process.seteuid?.(65534);
+  try {
+    action();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
+
+describe('TreeWriter', () => {
+  it('writes every kind of entry, names of any bytes among them', (t) => {
+    const place = new Place(t);
+    const writer = place.writer();
+    writer.directory('', directory);
+    writeFile(writer, 'empty', '');
+    writer.directory('d\xff', directory);
+    writeFile(writer, keyOfSlashPath('d\xff/\xfe\n'), '\x00\xff');
+    writer.special(keyOfSlashPath('d\xff/fifo'), attributes({ type: 'fifo', mode: 0o620 }));
+    writer.special(keyOfSlashPath('d\xff/link'), linkTo('nowhere/\xfd'));
+    writeFile(writer, 'n'.repeat(255), 'long name');
+    writer.finish();
+    assert.deepEqual(place.tree(), [
+      'd\xff/',
+      'd\xff/fifo special',
+      'd\xff/link -> nowhere/\xfd',
+      'd\xff/\xfe\n = \x00\xff',
+      'empty = ',
+      `${'n'.repeat(255)} = long name`,
+    ]);
+    const fifo = place.stat('d\xff/fifo');
+    assert.ok(fifo.isFIFO());
+    assert.equal(fifo.mode & 0o7777, 0o620);
+    assert.equal(fifo.mtimeMs, 1e12);
+    assert.deepEqual(place.warnings, []);
+  });
+
+  it('gives directories their attributes when their contents are written', (t) => {
+    const place = new Place(t);
+    const writer = place.writer();
+    const times = { root: 1e9, locked: 1.1e9, inner: 1.2e9, file: 1.3e9 };
+    writer.directory('', { ...directory, mtimeSeconds: times.root });
+    writer.directory('locked', { ...directory, mode: 0, mtimeSeconds: times.locked });
+    writer.directory('locked\0inner', { ...directory, mode: 0o1555, mtimeSeconds: times.inner });
+    writeFile(writer, 'locked\0inner\0file', 'x', { mode: 0o400, mtimeSeconds: times.file });
+    assert.equal(place.stat('locked').mode & 0o7777, 0o700);
+    writeFile(writer, 'z', '');
+    assert.equal(place.stat('locked').mode & 0o7777, 0);
+    writer.finish();
+    chmodSync(place.onDisk('locked'), 0o700);
+    const found = ['', 'locked', 'locked/inner', 'locked/inner/file'].map((path) => {
+      const { mode, mtimeMs } = place.stat(path);
+      return [mode & 0o7777, mtimeMs / 1000];
+    });
+    assert.deepEqual(found, [
+      [0o755, times.root],
+      [0o700, times.locked],
+      [0o1555, times.inner],
+      [0o400, times.file],
+    ]);
+    assert.deepEqual(place.warnings, []);
+  });
+
+  it('keeps the set-id bits through the change of owner', { skip: !isRoot && 'only root may' }, (t) => {
+    const place = new Place(t);
+    const writer = place.writer();
+    const odd = { uid: 12345, gid: 54321 };
+    writer.directory('', directory);
+    writer.directory('d', { ...directory, ...odd, mode: 0o3775 });
+    writeFile(writer, 'd\0f', 'x', { ...odd, mode: 0o6755 });
+    writer.special('d\0p', attributes({ ...odd, type: 'fifo', mode: 0o4600 }));
+    writer.special('l', { ...linkTo('x'), ...odd });
+    writer.finish();
+    for (const [path, mode] of [
+      ['d', 0o3775],
+      ['d/f', 0o6755],
+      ['d/p', 0o4600],
+      ['l', 0o777],
+    ] as const) {
+      const stats = place.stat(path);
+      assert.deepEqual([stats.uid, stats.gid, stats.mode & 0o7777], [12345, 54321, mode], path);
+    }
+  });
+
+  it('maps owners by name, else by number, if it may', { skip: !isRoot && 'only root may' }, (t) => {
+    const owners = {
+      userId: (name: string) => (name === 'me' ? 1111 : undefined),
+      groupId: (name: string) => (name === 'us' ? 2222 : undefined),
+    };
+    const entry = { uid: 3333, gid: 4444, uname: 'me', gname: 'us' };
+    for (const [options, expected] of [
+      [{ owners }, [1111, 2222]],
+      [{ owners, numericOwner: true }, [3333, 4444]],
+      [{ owners: noOwners }, [3333, 4444]],
+      [{ owners: undefined }, [own.uid, own.gid]],
+    ] as const) {
+      const place = new Place(t);
+      const writer = place.writer(options);
+      writeFile(writer, 'f', '', entry);
+      writer.finish();
+      const { uid, gid } = place.stat('f');
+      assert.deepEqual([uid, gid], expected);
+    }
+  });
+
+  it('gives a directory that was there to its owner, and its contents too', {
+    skip: !isRoot && 'only root may',
+  }, (t) => {
+    const place = new Place(t);
+    mkdirSync(join(place.root, 'd'), { recursive: true });
+    chownSync(join(place.root, 'd'), 1111, 2222);
+    // What is made in here gets the group of the folder.
+    chmodSync(join(place.root, 'd'), 0o2777);
+    const writer = place.writer();
+    writer.directory('', directory);
+    writer.directory('d', directory);
+    writeFile(writer, 'd\0f', '');
+    writer.finish();
+    for (const path of ['d', 'd/f']) {
+      const { uid, gid } = place.stat(path);
+      assert.deepEqual([uid, gid], [own.uid, own.gid], path);
+    }
+  });
+
+  it('tells of attributes it cannot set, and goes on', (t) => {
+    const place = new Place(t);
+    asNobody(place, () => {
+      const writer = place.writer();
+      writer.directory('', { ...directory, uid: 65534, gid: 65534 });
+      writeFile(writer, 'f', 'x', { uid: 1, gid: 1, mode: 0o600 });
+      writer.finish();
+    });
+    assert.deepEqual(
+      place.warnings.filter((text) => text.startsWith('f: ')).map((text) => text.replace(/EPERM.*/, 'EPERM')),
+      ['f: cannot set owner 1:1 (only root may): EPERM'],
+    );
+    assert.deepEqual(list(place.root), ['f = x']);
+    assert.equal(place.stat('f').mtimeMs, 1e12);
+  });
+
+  it('shows a file under its name only when it is whole', (t) => {
+    const place = new Place(t);
+    mkdirSync(place.root);
+    writeFileSync(join(place.root, 'f'), 'old');
+    const writer = place.writer();
+    const file = writer.file('f', attributes());
+    file.write(Buffer.from('ne'));
+    assert.equal(readFileSync(join(place.root, 'f'), 'latin1'), 'old');
+    file.write(Buffer.from('w'));
+    file.commit();
+    assert.deepEqual(place.tree(), ['f = new']);
+  });
+
+  it('leaves no file and no handle behind when one is given up', (t) => {
+    const place = new Place(t);
+    const writer = place.writer();
+    const before = readdirSync('/proc/self/fd').length;
+    const file = writer.file('f', attributes());
+    file.write(Buffer.from('half'));
+    file.abort();
+    file.abort();
+    assert.deepEqual(place.tree(), []);
+    const gone = writer.file('g', attributes());
+    rmSync(place.root, { recursive: true });
+    assert.throws(() => gone.commit(), { code: 'ENOENT' });
+    gone.abort();
+    assert.equal(readdirSync('/proc/self/fd').length, before);
+  });
+
+  it('never meets what a run before it left, though it had the same process id', (t) => {
+    const place = new Place(t);
+    place.writer().file('f', attributes()).write(Buffer.from('broken off'));
+    const writer = place.writer();
+    writeFile(writer, 'f', 'new');
+    writer.special('l', linkTo('x'));
+    writer.finish();
+    assert.equal(place.tree().length, 3);
+    assert.ok(place.tree().includes('f = new'));
+  });
+
+  it('makes the directories above a path that the backup does not hold, for their owner only', (t) => {
+    const place = new Place(t);
+    const writer = place.writer();
+    writeFile(writer, 'a\0b\0c', 'x');
+    writer.special('a\0l', linkTo('x'));
+    writer.finish();
+    assert.deepEqual(place.tree(), ['a/', 'a/b/', 'a/b/c = x', 'a/l -> x']);
+    for (const path of ['', 'a', 'a/b']) assert.equal(place.stat(path).mode & 0o777, 0o700);
+  });
+
+  it('takes a directory that is there, with what is in it', (t) => {
+    const place = new Place(t);
+    mkdirSync(join(place.root, 'd'), { recursive: true });
+    writeFileSync(join(place.root, 'd', 'other'), 'stays');
+    chmodSync(join(place.root, 'd'), 0o700);
+    const writer = place.writer();
+    writer.directory('', directory);
+    writer.directory('d', directory);
+    writeFile(writer, 'd\0f', 'x');
+    writer.finish();
+    assert.deepEqual(place.tree(), ['d/', 'd/f = x', 'd/other = stays']);
+    assert.equal(place.stat('d').mode & 0o777, 0o755);
+  });
+
+  it('opens a directory that is closed to its owner, as a restore before it may have left it', (t) => {
+    const place = new Place(t);
+    asNobody(place, () => {
+      mkdirSync(join(place.root, 'd'), { recursive: true });
+      chmodSync(join(place.root, 'd'), 0);
+      const writer = place.writer({ owners: undefined });
+      writer.directory('', directory);
+      writer.directory('d', { ...directory, mode: 0o500 });
+      writeFile(writer, 'd\0f', 'x');
+      writer.finish();
+    });
+    assert.deepEqual(place.tree(), ['d/', 'd/f = x']);
+    assert.equal(place.stat('d').mode & 0o777, 0o500);
+    assert.deepEqual(place.warnings, []);
+  });
+
+  it('puts an entry of any kind in the place of any other', (t) => {
+    const kinds = ['file', 'directory', 'link', 'fifo'] as const;
+    for (const [before, now] of kinds.flatMap((one) => kinds.map((other) => [one, other] as const))) {
+      const place = new Place(t);
+      mkdirSync(place.root);
+      const path = join(place.root, 'x');
+      if (before === 'file') writeFileSync(path, 'old');
+      else if (before === 'link') symlinkSync(place.outside, path);
+      else if (before === 'fifo') spawnSync('mkfifo', [path]);
+      else mkdirSync(join(path, 'deep', 'er'), { recursive: true });
+      const writer = place.writer();
+      writer.directory('', directory);
+      if (now === 'file') writeFile(writer, 'x', 'new');
+      else if (now === 'link') writer.special('x', linkTo('new'));
+      else if (now === 'fifo') writer.special('x', attributes({ type: 'fifo' }));
+      else {
+        writer.directory('x', directory);
+        writeFile(writer, 'x\0b', 'new');
+      }
+      writer.finish();
+      const expected = {
+        file: ['x = new'],
+        link: ['x -> new'],
+        fifo: ['x special'],
+        directory: ['x/', 'x/b = new', ...(before === 'directory' ? ['x/deep/', 'x/deep/er/'] : [])],
+      };
+      assert.deepEqual(place.tree(), expected[now], `${now} in the place of ${before}`);
+      place.assertUntouched();
+    }
+  });
+
+  it('does not count trouble with one directory for the path that comes next', (t) => {
+    const place = new Place(t);
+    const writer = place.writer();
+    writer.directory('', directory);
+    writer.directory('d', directory);
+    rmSync(join(place.root, 'd'), { recursive: true });
+    writeFile(writer, 'e', 'x');
+    writer.finish();
+    assert.deepEqual(place.tree(), ['e = x']);
+    assert.match(place.warnings.join('\n'), /^d: cannot set attributes: ENOENT/);
+  });
+
+  it('says what is wrong with a path alone, so that the others can be restored', (t) => {
+    const place = new Place(t);
+    const writer = place.writer();
+    writer.directory('', directory);
+    assert.throws(() => writer.special('l', linkTo('')), { code: 'ENOENT' });
+    assert.throws(() => writer.file(`${'n'.repeat(256)}\0x`, attributes()), { code: 'ENAMETOOLONG' });
+    writeFile(writer, 'f', 'x');
+    writer.finish();
+    assert.deepEqual(place.tree(), ['f = x']);
+  });
+
+  it('makes devices only where it may, and says so else', (t) => {
+    const place = new Place(t);
+    const device = attributes({ type: 'char-device', mode: 0o640, deviceMajor: 1, deviceMinor: 3 });
+    asNobody(place, () => {
+      const writer = place.writer({ owners: undefined });
+      assert.throws(() => writer.special('null', device), { code: 'EPERM', message: /only root may/ });
+      const odd = { ...device, type: 'block-device', deviceMajor: 2 ** 32 - 1 } as const;
+      assert.throws(() => writer.special('odd', odd), { code: 'EPERM' });
+      writer.finish();
+    });
+    assert.deepEqual(place.tree(), []);
+    if (!isRoot || spawnSync('mknod', [join(place.folder, 'trial'), 'c', '1', '3']).status !== 0) return;
+    const writer = place.writer();
+    writer.special('null', device);
+    const { rdev, mode } = place.stat('null');
+    assert.deepEqual([rdev, mode & 0o7777], [(1 << 8) | 3, 0o640]);
+  });
+});
+
+describe('the root of a TreeWriter', () => {
+  it('may be any kind of entry: what is wanted may be one file', (t) => {
+    const place = new Place(t);
+    writeFile(place.writer(), '', 'alone');
+    assert.equal(readFileSync(place.root, 'latin1'), 'alone');
+    writeFile(place.writer(), '', 'again');
+    assert.equal(readFileSync(place.root, 'latin1'), 'again');
+    place.writer().special('', linkTo('x'));
+    assert.equal(readlinkSync(place.root), 'x');
+    rmSync(place.root);
+    writeFileSync(place.root, 'in the way');
+    const writer = place.writer();
+    writer.directory('', directory);
+    writeFile(writer, 'f', 'x');
+    writer.finish();
+    assert.deepEqual(place.tree(), ['f = x']);
+  });
+
+  it('is made with all that is above it', (t) => {
+    const place = new Place(t);
+    const writer = new TreeWriter(latin1OfNative(join(place.root, 'deep', 'er')), {
+      owners: undefined,
+      numericOwner: false,
+      onWarning: (_, text) => assert.fail(text),
+    });
+    writer.directory('', directory);
+    writer.finish();
+    assert.deepEqual(place.tree(), ['deep/', 'deep/er/']);
+  });
+
+  it('may be a link to a folder, as the user named it', (t) => {
+    const place = new Place(t);
+    const real = join(place.folder, 'real');
+    mkdirSync(real);
+    symlinkSync('real', place.root);
+    const writer = place.writer();
+    writer.directory('', { ...directory, mode: 0o711 });
+    writeFile(writer, 'f', 'x');
+    writer.finish();
+    assert.ok(lstatSync(place.root).isSymbolicLink());
+    assert.deepEqual(list(real), ['f = x']);
+    assert.equal(lstatSync(real).mode & 0o777, 0o711);
+    assert.equal(lstatSync(real).mtimeMs, 1e12);
+  });
+
+  it('is never a folder full of files that one file would replace', (t) => {
+    const place = new Place(t);
+    mkdirSync(place.root);
+    writeFileSync(join(place.root, 'precious'), '');
+    const file = place.writer().file('', attributes());
+    assert.throws(() => file.commit(), { code: 'restore-target-exists' });
+    file.abort();
+    assert.throws(() => place.writer().special('', linkTo('x')), { code: 'restore-target-exists' });
+    assert.deepEqual(place.tree(), ['precious = ']);
+    assert.deepEqual(readdirSync(place.folder).sort(), ['outside', 'root']);
+    rmSync(join(place.root, 'precious'));
+    writeFile(place.writer(), '', 'in an empty folder’s place');
+    assert.ok(lstatSync(place.root).isFile());
+  });
+});
+
+describe('a hostile backup', () => {
+  it('cannot write through a link that it planted before', (t) => {
+    const place = new Place(t);
+    const writer = place.writer();
+    writer.directory('', directory);
+    writer.special('a', linkTo(latin1OfNative(place.outside)));
+    writeFile(writer, 'a\0b', 'evil');
+    writer.special('c', linkTo('../outside'));
+    writer.directory('c\0d', directory);
+    writer.special('e', linkTo('../outside'));
+    writer.special('e\0b', linkTo('evil'));
+    writer.finish();
+    place.assertUntouched();
+    assert.deepEqual(place.tree(), ['a/', 'a/b = evil', 'c/', 'c/d/', 'e/', 'e/b -> evil']);
+  });
+
+  it('cannot put a link in the place of a directory that is open', (t) => {
+    const place = new Place(t);
+    const writer = place.writer();
+    writer.directory('', directory);
+    writer.directory('a', directory);
+    writer.directory('a\0d', directory);
+    writer.special('a', linkTo('../outside'));
+    writeFile(writer, 'a\0b', 'evil');
+    writer.finish();
+    place.assertUntouched();
+    assert.deepEqual(place.tree(), ['a/', 'a/b = evil']);
+  });
+
+  it('cannot put a link in the place of the root', (t) => {
+    const place = new Place(t);
+    const writer = place.writer();
+    writer.special('', linkTo('outside'));
+    writeFile(writer, 'b', 'evil');
+    writer.directory('d', directory);
+    writer.directory('', { ...directory, mode: 0o711 });
+    writer.finish();
+    place.assertUntouched();
+    assert.notEqual(lstatSync(place.outside).mode & 0o777, 0o711);
+    assert.deepEqual(place.tree(), ['b = evil', 'd/']);
+  });
+
+  it('cannot write through a link that was there where it has a directory', (t) => {
+    const place = new Place(t);
+    mkdirSync(place.root);
+    symlinkSync(place.outside, join(place.root, 'a'));
+    symlinkSync('../outside', join(place.root, 'c'));
+    const before = lstatSync(place.outside);
+    const writer = place.writer();
+    writer.directory('', directory);
+    writer.directory('a', { ...directory, mode: 0o777 });
+    writeFile(writer, 'a\0b', 'new');
+    writeFile(writer, 'c\0b', 'new');
+    writer.finish();
+    place.assertUntouched();
+    const { mode, mtimeMs } = lstatSync(place.outside);
+    assert.deepEqual([mode, mtimeMs], [before.mode, before.mtimeMs]);
+    assert.deepEqual(place.tree(), ['a/', 'a/b = new', 'c/', 'c/b = new']);
+  });
+
+  it('never alters what lies outside, whatever it holds in whatever order', (t) => {
+    const keys = ['', 'a', 'a\0b', 'a\0b\0c', 'b', 'b\0a'];
+    const targets = ['../outside', '../../outside', 'a', 'b', 'b/a', '..'];
+    const step = fc.record({
+      kind: fc.constantFrom('directory', 'file', 'link', 'finish'),
+      key: fc.constantFrom(...keys),
+      target: fc.constantFrom(...targets),
+    });
+    const planted = fc.subarray(['b', 'a/b']).chain((paths) => {
+      const link = (path: string) => fc.tuple(fc.constant(path), fc.constantFrom(...targets));
+      return fc.tuple(...paths.map(link));
+    });
+    const place = new Place(t);
+    // A time that any change would alter.
+    utimesSync(place.outside, 5, 5);
+    const before = lstatSync(place.outside);
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 12 }), planted, (steps, links) => {
+        rmSync(place.root, { recursive: true, force: true });
+        mkdirSync(join(place.root, 'a'), { recursive: true });
+        for (const [path, target] of links) symlinkSync(target, join(place.root, path));
+        const writer = place.writer();
+        for (const { kind, key, target } of steps) {
+          try {
+            if (kind === 'directory') writer.directory(key, { ...directory, mode: 0o711 });
+            else if (kind === 'file') writeFile(writer, key, 'evil');
+            else if (kind === 'link') writer.special(key, linkTo(target));
+            else writer.finish();
+          } catch {
+            // A path that cannot be restored; the others are tried.
+          }
+        }
+        writer.finish();
+        assert.deepEqual(readdirSync(place.folder).sort(), ['outside', 'root']);
+        place.assertUntouched();
+        const { mode, mtimeMs } = lstatSync(place.outside);
+        assert.deepEqual([mode, mtimeMs], [before.mode, before.mtimeMs]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

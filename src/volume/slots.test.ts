@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createSlotRing, SlotReader, SlotWriter } from './slots.js';
+import { startThread } from './threads.fixture.js';
+
+describe('SlotRing', () => {
+  it('lends its slots in turn, each its own part of the memory', () => {
+    const ring = createSlotRing(16, 3);
+    const writer = new SlotWriter(ring);
+    const reader = new SlotReader(ring);
+    const taken = [0, 1, 2].map(() => writer.take());
+    for (const { index, bytes } of taken) bytes.fill(index + 1);
+    assert.deepEqual(
+      taken.map(({ index }) => index),
+      [0, 1, 2],
+    );
+    for (const { index } of taken) assert.deepEqual(reader.bytes(index), Buffer.alloc(16, index + 1));
+    reader.release(0);
+    assert.equal(writer.take().index, 0);
+  });
+
+  it('holds the writer back until the slot was read', { timeout: 30_000 }, async () => {
+    const turns = 40;
+    const ring = createSlotRing(1024, 2);
+    const reader = new SlotReader(ring);
+    const filled: string[] = [];
+    const thread = startThread({ kind: 'fill', ring, turns }, (message) => {
+      assert.ok(message.kind === 'filled');
+      const { index, turn } = message;
+      filled.push(`${index} ${turn}`);
+      // Read late, so that the writer runs into a slot that is not free.
+      setImmediate(() => {
+        assert.deepEqual(reader.bytes(index), Buffer.alloc(1024, turn));
+        reader.release(index);
+      });
+    });
+    await thread.ended;
+    assert.deepEqual(
+      filled,
+      Array.from({ length: turns }, (_, turn) => `${turn % 2} ${turn}`),
+    );
+  });
+
+  it('can be given up while the writer waits', { timeout: 30_000 }, async () => {
+    const ring = createSlotRing(16, 1);
+    await new Promise<void>((resolve) => {
+      const thread = startThread(
+        { kind: 'fill', ring, turns: 2 },
+        () => void thread.stop().then(() => resolve()),
+      );
+    });
+    assert.deepEqual(new SlotReader(ring).bytes(0), Buffer.alloc(16, 0));
+  });
+});
