@@ -88,7 +88,7 @@ export class ParallelDeflate {
   constructor(output: SealOutput, options: ParallelDeflateOptions) {
     this.#output = output;
     this.#compressor = options.compressor;
-    this.#chunkBytes = options.chunkBytes ?? 512 * 1024;
+    this.#chunkBytes = options.chunkBytes ?? 256 * 1024;
     this.#chunksInFlight = options.chunksInFlight ?? 6;
     this.#buffer = this.#takeBuffer();
   }
