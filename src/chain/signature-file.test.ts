@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -158,6 +158,7 @@ describe('SignatureFileWriter', () => {
     const before = readdirSync('/proc/self/fd').length;
     new SignatureFileWriter(join(folder, 'one')).abandon();
     new SignatureFileWriter(join(folder, 'two')).finish();
+    for (const name of ['one', 'two']) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600);
     assert.equal(readdirSync('/proc/self/fd').length, before);
   });
 });

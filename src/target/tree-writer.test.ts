@@ -535,6 +535,20 @@ describe('a hostile backup', () => {
     assert.deepEqual(place.tree(), ['a/', 'a/b = new', 'c/', 'c/b = new']);
   });
 
+  it('gains nothing by a link that somebody puts in the place of a directory meanwhile', (t) => {
+    const place = new Place(t);
+    const before = lstatSync(place.outside);
+    const writer = place.writer();
+    writer.directory('', directory);
+    writer.directory('d', { ...directory, mode: 0o777 });
+    rmSync(join(place.root, 'd'), { recursive: true });
+    symlinkSync(place.outside, join(place.root, 'd'));
+    writer.finish();
+    const { mode, mtimeMs } = lstatSync(place.outside);
+    assert.deepEqual([mode, mtimeMs], [before.mode, before.mtimeMs]);
+    assert.match(place.warnings.join('\n'), /^d: cannot set attributes: /);
+  });
+
   it('never alters what lies outside, whatever it holds in whatever order', (t) => {
     const keys = ['', 'a', 'a\0b', 'a\0b\0c', 'b', 'b\0a'];
     const targets = ['../outside', '../../outside', 'a', 'b', 'b/a', '..'];

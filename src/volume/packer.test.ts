@@ -70,6 +70,8 @@ describe('BlockPacker', () => {
           assert.equal(name.key, key);
           const isLast = only!.data.length < blockSizeBytes;
           assert.equal(piece, isLast ? 0 : name.piece);
+          const paddingBytes = (512 - (only!.data.length % 512)) % 512;
+          assert.ok(bytes.subarray(bytes.length - paddingBytes).every((byte) => byte === 0));
         }
       }),
       { numRuns: 60 },

@@ -213,10 +213,28 @@ describe('SetReader', () => {
     }
   });
 
+  it('takes pieces of another kind for another entry, which the same path cannot have', async () => {
+    const data = Buffer.alloc(2 * pieceBytes, 'x');
+    const [whole] = blocksOfEntries([fileEntry('a', data)]);
+    const [, delta] = blocksOfEntries([fileEntry('a', data, 'diff')]);
+    for (const how of ['none', 'all'] as const) {
+      const { reader } = readerOf(inVolumes([whole!, delta!], []));
+      await nextEntry(reader);
+      const found = await read(reader, how);
+      if (how === 'all') assert.equal(found?.length, pieceBytes);
+      await assert.rejects(nextEntry(reader), { code: 'format', message: /not in path order/ });
+    }
+  });
+
   it('refuses a file whose beginning or middle is missing', async () => {
     const blocks = blocksOfEntries([fileEntry('a', Buffer.alloc(3 * pieceBytes, 'x'))]);
     const headless = readerOf(inVolumes(blocks.slice(1), []));
     await assert.rejects(nextEntry(headless.reader), { code: 'format', message: /beginning of the file/ });
+    const leftOut = { number: 1, name: 'vol1', startKey: '', bytes: Buffer.alloc(0) };
+    const [late] = inVolumes([...blocksOfEntries([fileEntry('0', '')]), ...blocks.slice(1)], []);
+    const inside = readerOf([leftOut, { ...late!, number: 2 }]);
+    assert.equal((await nextEntry(inside.reader))?.key, '0');
+    await assert.rejects(nextEntry(inside.reader), { code: 'format', message: /beginning of the file/ });
     const gap = readerOf(inVolumes([blocks[0]!, ...blocks.slice(2)], [1]));
     await nextEntry(gap.reader);
     await assert.rejects(collect(gap.reader.data()), {

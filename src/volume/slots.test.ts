@@ -24,17 +24,21 @@ describe('SlotRing', () => {
     const ring = createSlotRing(1024, 2);
     const reader = new SlotReader(ring);
     const filled: string[] = [];
+    const reads: Promise<void>[] = [];
     const thread = startThread({ kind: 'fill', ring, turns }, (message) => {
       assert.ok(message.kind === 'filled');
       const { index, turn } = message;
       filled.push(`${index} ${turn}`);
       // Read late, so that the writer runs into a slot that is not free.
-      setImmediate(() => {
+      const read = async () => {
+        await new Promise((resolve) => setImmediate(resolve));
         assert.deepEqual(reader.bytes(index), Buffer.alloc(1024, turn));
         reader.release(index);
-      });
+      };
+      reads.push(read());
     });
     await thread.ended;
+    await Promise.all(reads);
     assert.deepEqual(
       filled,
       Array.from({ length: turns }, (_, turn) => `${turn % 2} ${turn}`),

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { EntryType } from '../base/attributes.js';
+import type { SourceEntry } from './entry.js';
+import { packEntries, unpackEntries } from './entry-batch.js';
+import { Owners } from './owners.js';
+
+/** Names for some ids; no program is asked for others. */
+function testOwners(): Owners {
+  const lists = { passwd: 'me:x:1000:1000::/:/bin/sh\n', group: 'us:x:100:\n' };
+  return new Owners({ read: (database) => lists[database], ask: () => undefined });
+}
+
+const types: EntryType[] = ['file', 'directory', 'symlink', 'fifo', 'char-device', 'block-device'];
+const wide = fc.maxSafeNat();
+
+function entriesIn(root: string) {
+  const owners = testOwners();
+  const entry = fc
+    .record({
+      key: fc.constantFrom('', 'a', 'a\0b', 'a\0\xff', '\n'),
+      type: fc.constantFrom(...types),
+      mode: fc.nat(0o7777),
+      uid: fc.constantFrom(0, 1000, 2 ** 32 - 2),
+      gid: fc.constantFrom(0, 100, 2 ** 32 - 2),
+      mtimeSeconds: fc.maxSafeInteger().map((seconds) => seconds + 0),
+      linkTarget: fc.constantFrom('to', '\xff/..', ''),
+      deviceMajor: fc.nat(0xffffffff),
+      deviceMinor: fc.nat(0xffffffff),
+      sizeBytes: wide,
+      device: wide,
+      inode: fc.constantFrom(7, 2 ** 60),
+    })
+    .map(({ key, sizeBytes, device, inode, linkTarget, type, ...rest }): SourceEntry => {
+      const below = key.replaceAll('\0', '/');
+      return {
+        key,
+        path: key === '' ? root : root === '/' ? `/${below}` : `${root}/${below}`,
+        attributes: {
+          ...rest,
+          type,
+          linkTarget: type === 'symlink' ? linkTarget : '',
+          uname: owners.userName(rest.uid),
+          gname: owners.groupName(rest.gid),
+        },
+        sizeBytes,
+        device,
+        inode,
+      };
+    });
+  return fc.array(entry, { maxLength: 20 });
+}
+
+describe('an EntryBatch', () => {
+  it('holds all that its entries say, also when it went to another thread', () => {
+    for (const root of ['/', '/home/\xff', 'relative', '.']) {
+      fc.assert(
+        fc.property(entriesIn(root), (entries) => {
+          const batch = packEntries(entries);
+          const received = structuredClone(batch, { transfer: [batch.numbers.buffer as ArrayBuffer] });
+          assert.deepEqual([...unpackEntries(received, root, testOwners())], entries);
+        }),
+        { numRuns: 50 },
+      );
+    }
+  });
+});
