@@ -1,6 +1,6 @@
 // Builds everything the command line, the tests and the benchmarks need into dist/.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,14 +14,6 @@ function run(packageName, binary, args) {
   const manifest = require.resolve(`${packageName}/package.json`);
   const script = join(dirname(manifest), require(manifest).bin[binary]);
   execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: 'inherit' });
-}
-
-/** Lets `npx tundra` find the command in the checkout, as it finds those of dependencies. */
-function linkCommand() {
-  const folder = join(root, 'node_modules/.bin');
-  if (!existsSync(folder)) return;
-  rmSync(join(folder, 'tundra'), { force: true });
-  symlinkSync('../../bin/tundra', join(folder, 'tundra'));
 }
 
 /** Puts what the command line loads into few files: a start then reads some, not a hundred. */
@@ -59,4 +51,3 @@ buildKernel('src/rsync/kernel/kernel.ts', 'dist/src/rsync/kernel.wasm');
 buildKernel('src/seal/kernel/kernel.ts', 'dist/src/seal/deflate.wasm');
 run('typescript', 'tsc', ['-p', '.']);
 await bundle();
-linkCommand();
