@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { editDistance } from '../base/edit-distance.js';
 import { TundraError } from '../base/errors.js';
 import { type Level, level } from '../base/events.js';
 import { latin1OfNative } from '../base/path-key.js';
@@ -162,20 +163,6 @@ function unknownOption(rawName: string): TundraError {
       ? `; did you mean --${near.name}?`
       : '';
   return commandLineError(`no such option: ${rawName}${hint}`);
-}
-
-/** How many letters must be put in, taken out or replaced to make one word of the other. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }
 
 export function commandLineError(message: string): TundraError {
