@@ -19,21 +19,23 @@ function run(packageName, binary, args) {
 /** Puts what the command line loads into few files: a start then reads some, not a hundred. */
 async function bundle() {
   const source = join(root, 'src');
-  const names = readdirSync(source, { recursive: true }).map(String);
-  const entries = names.filter(
-    (name) => name === join('cli', 'main.ts') || /-(thread|worker)\.ts$/.test(name),
-  );
   const outdir = join(root, 'dist/app');
   rmSync(outdir, { recursive: true, force: true });
-  await build({
-    entryPoints: Object.fromEntries(entries.map((name) => [basename(name, '.ts'), join(source, name)])),
+  const common = {
     outdir,
     bundle: true,
-    splitting: true,
     format: 'esm',
     platform: 'node',
     target: 'node20.15',
     logLevel: 'warning',
+  };
+  // Commands are loaded when they are called, and share their code; a thread is one file.
+  await build({ ...common, entryPoints: { main: join(source, 'cli/main.ts') }, splitting: true });
+  const names = readdirSync(source, { recursive: true }).map(String);
+  const threads = names.filter((name) => /-(thread|worker)\.ts$/.test(name));
+  await build({
+    ...common,
+    entryPoints: Object.fromEntries(threads.map((name) => [basename(name, '.ts'), join(source, name)])),
   });
   for (const name of readdirSync(join(root, 'dist/src'), { recursive: true }).map(String)) {
     if (name.endsWith('.wasm')) copyFileSync(join(root, 'dist/src', name), join(outdir, basename(name)));

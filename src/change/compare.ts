@@ -34,36 +34,70 @@ export type Change<Current, Known> =
 
 /**
  * Joins the tree on disk with the newest signatures, both in path order. `deleted` entries of the known side count as
- * absent. The root is never deleted. A change must be dealt with before the next one is asked for: the known side's
- * data is only there until then.
+ * absent. The root is never deleted.
  */
-export async function* compare<Current extends CurrentEntry, Known extends KnownEntry>(
-  currentEntries: Iterable<Current>,
-  knownEntries: KnownEntries<Known>,
-  owners: OwnerIds,
-): AsyncGenerator<Change<Current, Known>> {
-  const advance = async () => {
-    let entry = await knownEntries.next();
-    while (entry?.kind === 'deleted') entry = await knownEntries.next();
-    return entry;
-  };
-  let known = await advance();
-  for (const current of currentEntries) {
-    while (known !== undefined && known.key < current.key) {
-      if (known.key !== '') yield { kind: 'deleted', known };
-      known = await advance();
-    }
-    if (known === undefined || known.key !== current.key) {
-      yield { kind: 'new', current };
-      continue;
-    }
-    if (sameAttributes(current.attributes, known.attributes, owners)) yield { kind: 'unchanged', current };
-    else yield { kind: 'changed', current, known };
-    known = await advance();
+export class Comparison<Current extends CurrentEntry, Known extends KnownEntry> {
+  readonly #currentEntries: Iterator<Current>;
+  readonly #knownEntries: KnownEntries<Known>;
+  readonly #owners: OwnerIds;
+  #current: Current | undefined;
+  #known: Known | undefined;
+  /** Whether the last change has used up the entry of that side. */
+  #takesCurrent = true;
+  #takesKnown = true;
+
+  constructor(currentEntries: Iterable<Current>, knownEntries: KnownEntries<Known>, owners: OwnerIds) {
+    this.#currentEntries = currentEntries[Symbol.iterator]();
+    this.#knownEntries = knownEntries;
+    this.#owners = owners;
   }
-  while (known !== undefined) {
-    if (known.key !== '') yield { kind: 'deleted', known };
-    known = await advance();
+
+  /**
+   * The next path; undefined at the end. A promise only where the known side must read first. A change must be dealt
+   * with before the next one is asked for: the known side's data is only there until then.
+   */
+  next(): Change<Current, Known> | undefined | Promise<Change<Current, Known> | undefined> {
+    if (this.#takesCurrent) {
+      const { done, value } = this.#currentEntries.next();
+      this.#current = done === true ? undefined : value;
+      this.#takesCurrent = false;
+    }
+    if (!this.#takesKnown) return this.#join();
+    this.#takesKnown = false;
+    const known = this.#nextKnown();
+    if (known instanceof Promise) {
+      return known.then((entry) => {
+        this.#known = entry;
+        return this.#join();
+      });
+    }
+    this.#known = known;
+    return this.#join();
+  }
+
+  #nextKnown(): Known | undefined | Promise<Known | undefined> {
+    for (;;) {
+      const entry = this.#knownEntries.next();
+      if (entry instanceof Promise) {
+        return entry.then((read) => (read?.kind === 'deleted' ? this.#nextKnown() : read));
+      }
+      if (entry?.kind !== 'deleted') return entry;
+    }
+  }
+
+  #join(): ReturnType<typeof this.next> {
+    const current = this.#current;
+    const known = this.#known;
+    if (known !== undefined && (current === undefined || known.key < current.key)) {
+      this.#takesKnown = true;
+      return known.key === '' ? this.next() : { kind: 'deleted', known };
+    }
+    if (current === undefined) return undefined;
+    this.#takesCurrent = true;
+    if (known === undefined || known.key !== current.key) return { kind: 'new', current };
+    this.#takesKnown = true;
+    const isSame = sameAttributes(current.attributes, known.attributes, this.#owners);
+    return isSame ? { kind: 'unchanged', current } : { kind: 'changed', current, known };
   }
 }
 

@@ -12,7 +12,7 @@ import { diskPath, displayKey, type Latin1, type PathKey } from '../base/path-ke
 import { type BackupCounts, emptyCounts } from '../base/statistics.js';
 import { type GrowingSignature, SignatureFileWriter } from '../chain/signature-file.js';
 import { type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
-import { type Change, compare } from '../change/compare.js';
+import { type Change, Comparison } from '../change/compare.js';
 import { formatFileListEntry } from '../format/manifest.js';
 import { DeltaBuilder } from '../rsync/delta-builder.js';
 import { loadKernel } from '../rsync/kernel.js';
@@ -38,6 +38,10 @@ export interface BackupThreadInput {
   followLinks: boolean;
   /** Where the walk's entries come from. */
   walk: { port: MessagePort; gate: SharedArrayBuffer };
+}
+
+/** What it gets to do, once that is known. */
+export interface BackupThreadJob {
   maxBlockSizeBytes: number;
   /** Only count what a backup would hold. */
   dryRun: boolean;
@@ -67,6 +71,7 @@ const cannotProcess = 12;
 
 class SourceThread {
   readonly #input: BackupThreadInput;
+  readonly #job: BackupThreadJob;
   readonly #send: (message: BackupThreadMessage) => void;
   readonly #owners = new Owners();
   readonly #packer: BlockPacker;
@@ -78,30 +83,37 @@ class SourceThread {
   readonly #readBuffer = Buffer.allocUnsafeSlow(readBytes);
   #events: OperationEvent[] = [];
 
-  constructor(input: BackupThreadInput, send: (message: BackupThreadMessage) => void) {
+  constructor(input: BackupThreadInput, job: BackupThreadJob, send: (message: BackupThreadMessage) => void) {
     this.#input = input;
+    this.#job = job;
     this.#send = send;
     const kernel = loadKernel();
     this.#signatureBuilder = new SignatureBuilder(kernel, signatureBlockSize(0));
     this.#deltaBuilder = new DeltaBuilder(kernel);
-    this.#packer = new BlockPacker(new SlotWriter(input.ring), (batch) => {
+    this.#packer = new BlockPacker(new SlotWriter(job.ring), (batch) => {
       this.#sendEvents();
       send({ kind: 'batch', batch, sourceBytes: this.#counts.sourceFileSizeBytes });
     });
-    if (input.signatureFile !== undefined) this.#signatures = new SignatureFileWriter(input.signatureFile);
-    if (input.fileListFile !== undefined) this.#fileList = new LineFile(input.fileListFile);
+    if (job.signatureFile !== undefined) this.#signatures = new SignatureFileWriter(job.signatureFile);
+    if (job.fileListFile !== undefined) this.#fileList = new LineFile(job.fileListFile);
   }
 
   async run(): Promise<void> {
-    const { root, walk, knownSignatures } = this.#input;
+    const { root, walk } = this.#input;
     const current = entriesOfWalk(root, walk.port, walk.gate, this.#owners, (events, errors) => {
       this.#counts.errors += errors;
       for (const event of events) this.#tell(event);
     });
-    const known = new SignatureStore(knownSignatures);
+    const known = new SignatureStore(this.#job.knownSignatures);
+    const changes = new Comparison<SourceEntry, SignatureEntry>(current, known, this.#owners);
     try {
-      for await (const change of compare<SourceEntry, SignatureEntry>(current, known, this.#owners)) {
-        await this.#backUp(change, known);
+      for (;;) {
+        const next = changes.next();
+        // Most are there at once, and to wait for nothing takes longer than the comparison.
+        const change = next instanceof Promise ? await next : next;
+        if (change === undefined) break;
+        const waiting = this.#backUp(change, known);
+        if (waiting !== undefined) await waiting;
       }
     } finally {
       await known.close();
@@ -114,28 +126,26 @@ class SourceThread {
     this.#send({ kind: 'done', counts: this.#counts, fileListCount });
   }
 
-  async #backUp(change: Change<SourceEntry, SignatureEntry>, known: SignatureStore): Promise<void> {
-    if (this.#input.dryRun) return this.#count(change);
-    const counts = this.#counts;
-    switch (change.kind) {
-      case 'unchanged':
-        counts.sourceFiles++;
-        counts.sourceFileSizeBytes += change.current.sizeBytes;
-        return;
-      case 'deleted':
-        this.#packer.addDeleted(change.known.key);
-        this.#signatures?.add('deleted', change.known.key, headerOf('', deletedAttributes));
-        counts.deletedFiles++;
-        this.#record('deleted', change.known.key, change.known.attributes.type === 'file');
-        return;
-      default: {
-        const entry = change.current;
-        if (entry.attributes.type !== 'file') this.#addEntry(entry);
-        else if (isDelta(change)) {
-          await this.#addChangedFile(entry, known);
-        } else this.#addWholeFile(entry);
-      }
+  /** Returns a promise only where signatures must be read first. */
+  #backUp(change: Change<SourceEntry, SignatureEntry>, known: SignatureStore): Promise<void> | undefined {
+    if (this.#job.dryRun) {
+      this.#count(change);
+    } else if (change.kind === 'unchanged') {
+      this.#counts.sourceFiles++;
+      this.#counts.sourceFileSizeBytes += change.current.sizeBytes;
+    } else if (change.kind === 'deleted') {
+      this.#packer.addDeleted(change.known.key);
+      this.#signatures?.add('deleted', change.known.key, headerOf('', deletedAttributes));
+      this.#counts.deletedFiles++;
+      this.#record('deleted', change.known.key, change.known.attributes.type === 'file');
+    } else if (change.current.attributes.type !== 'file') {
+      this.#addEntry(change.current);
+    } else if (isDelta(change)) {
+      return this.#addChangedFile(change.current, known);
+    } else {
+      this.#addWholeFile(change.current);
     }
+    return undefined;
   }
 
   /** What a dry run does: no file is read. */
@@ -288,7 +298,7 @@ class SourceThread {
     const builder = this.#signatureBuilder;
     const file = this.#signatures;
     if (file === undefined) return { update: () => {}, end: () => {} };
-    const blockSize = signatureBlockSize(entry.sizeBytes, this.#input.maxBlockSizeBytes);
+    const blockSize = signatureBlockSize(entry.sizeBytes, this.#job.maxBlockSizeBytes);
     const expectedBytes = signatureSizeBytes(entry.sizeBytes, blockSize);
     builder.reset(blockSize);
     const header = headerOf('', entry.attributes);
@@ -335,7 +345,7 @@ class SourceThread {
   #record(change: 'new' | 'changed' | 'deleted', key: PathKey, isFile: boolean): void {
     this.#counts.deltaEntries++;
     if (isFile) this.#fileList?.add(formatFileListEntry(change, key));
-    if (this.#input.tellFiles) this.#tell({ kind: 'file', change, key });
+    if (this.#job.tellFiles) this.#tell({ kind: 'file', change, key });
   }
 
   /** A path that could not be backed up: told and counted. */
@@ -450,7 +460,10 @@ const empty = new Uint8Array(0);
 const port = parentPort;
 if (port !== null) {
   const send = (message: BackupThreadMessage) => port.postMessage(message);
-  new SourceThread(workerData as BackupThreadInput, send).run().catch((error: unknown) => {
-    send({ kind: 'failed', error: plainError(error) });
+  // One job: nothing more is waited for, so that the thread ends with it.
+  port.once('message', (job: BackupThreadJob) => {
+    new SourceThread(workerData as BackupThreadInput, job, send).run().catch((error: unknown) => {
+      send({ kind: 'failed', error: plainError(error) });
+    });
   });
 }

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MessageChannel } from 'node:worker_threads';
 import { errorOfPlain, TundraError } from '../base/errors.js';
 import { archivePlace, temporaryPlace } from '../base/local-disk.js';
-import type { Latin1 } from '../base/path-key.js';
 import type { BackupStatistics } from '../base/statistics.js';
 import { type BackupChain, type Catalog, lastFullTime, type SignatureChain } from '../chain/catalog.js';
 import { fullHostname } from '../chain/host-name.js';
@@ -10,24 +8,19 @@ import { checkLastManifest } from '../chain/last-manifest.js';
 import { SetWriter, setNames } from '../chain/set-writer.js';
 import { type SetTimes, setEnd } from '../format/names.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
-import type { SelectionRule } from '../source/selection.js';
 import { type SealedVolume, VolumeCutter } from '../volume/cutter.js';
-import { createSlotRing, SlotReader } from '../volume/slots.js';
-import type { BackupThreadInput, BackupThreadMessage } from './backup-thread.js';
+import { createSlotRing, SlotReader, type SlotRing } from '../volume/slots.js';
+import type { BackupThreadJob, BackupThreadMessage } from './backup-thread.js';
 import { readFile, sealToFile } from './seal-file.js';
 import { metadataStores, newTempPath, type Session, synchronisedCollection, tell } from './session.js';
-import { startThread, type Thread } from './thread.js';
+import type { SourceSide } from './source-side.js';
 import { UploadQueue, uploadFile } from './uploads.js';
-import { WalkGate } from './walk-ahead.js';
-import type { WalkThreadInput } from './walk-thread.js';
 
 export interface BackupOptions {
   /** `auto`: incremental if there is something to build on, else full. */
   mode: 'full' | 'incremental' | 'auto';
-  /** Source folder, canonical. */
-  source: Latin1;
-  rules: readonly SelectionRule[];
-  followLinks: boolean;
+  /** What is backed up. Whoever started it stops it. */
+  source: SourceSide;
   volumeSizeBytes: number;
   maxBlockSizeBytes: number;
   /** Make a full backup if the last one is from before this time. */
@@ -98,7 +91,7 @@ function checkBase(session: Session, catalog: Catalog, options: BackupOptions): 
   return checkLastManifest(
     catalog,
     metadataStores(session),
-    { hostname: options.hostname, fullHostname, directory: options.source },
+    { hostname: options.hostname, fullHostname, directory: options.source.root },
     {
       checkRemote: session.canOpen,
       mustOpen: session.isSymmetric,
@@ -171,7 +164,7 @@ async function makeSet(
   const startTime = Date.now() / 1000;
   const set = new SetWriter(archive, setNames(times, cipher, session.prefixes), {
     hostname: options.hostname,
-    localDir: options.source,
+    localDir: options.source.root,
   });
   const sending = new VolumeSender(session, set, options.uploads);
   const cutter = new VolumeCutter({
@@ -182,16 +175,15 @@ async function makeSet(
     onVolume: (volume) => sending.add(volume),
   });
   const ring = createSlotRing(slotBytes, slotCount);
-  const thread = startSource(session, options, {
-    knownSignatures,
-    ring,
+  const messages = options.source.begin({
+    ...jobOf(session, options, knownSignatures, ring),
     signatureFile: set.signaturePath,
     fileListFile: options.listFiles ? set.fileListPath : undefined,
   });
   try {
     await permission;
     cutter.begin();
-    const done = await packVolumes(session, thread, new SlotReader(ring), cutter);
+    const done = await packVolumes(session, messages, new SlotReader(ring), cutter);
     await cutter.finish();
     await sending.drain();
     const endTime = Date.now() / 1000;
@@ -202,10 +194,9 @@ async function makeSet(
       totalDestinationSizeChangeBytes: sending.bytesSent,
     };
     await commit(session, set, done.fileListCount);
-    await thread.stop();
     return { kind, statistics };
   } catch (error) {
-    await thread.stop();
+    await options.source.stop();
     await cutter.abort();
     await sending.settle();
     await set.abandon();
@@ -213,50 +204,16 @@ async function makeSet(
   }
 }
 
-const sourceThreadUrl = new URL('./backup-thread.js', import.meta.url);
-const walkThreadUrl = new URL('./walk-thread.js', import.meta.url);
-
-/** Starts the two threads of the source side: the walk, and what compares and packs. */
-function startSource(
-  session: Session,
-  options: BackupOptions,
-  files: Pick<BackupThreadInput, 'knownSignatures' | 'ring' | 'signatureFile' | 'fileListFile'>,
-): Thread<BackupThreadMessage> {
-  const { source: root, rules, followLinks, maxBlockSizeBytes, dryRun } = options;
-  const { port1, port2 } = new MessageChannel();
-  const gate = WalkGate.create();
-  const walking = startThread<WalkThreadInput, never>(
-    walkThreadUrl,
-    { root, rules, followLinks, port: port2, gate },
-    [port2],
-  );
-  const thread = startThread<BackupThreadInput, BackupThreadMessage>(
-    sourceThreadUrl,
-    {
-      root,
-      followLinks,
-      walk: { port: port1, gate },
-      maxBlockSizeBytes,
-      dryRun,
-      tellFiles: session.tellFiles,
-      ...files,
-    },
-    [port1],
-  );
-  walking.ended.catch((error: Error) => thread.fail(error));
-  return { ...thread, stop: async () => void (await Promise.all([thread.stop(), walking.stop()])) };
-}
-
 type Done = Extract<BackupThreadMessage, { kind: 'done' }>;
 
 /** Takes what the source side packs and cuts it into volumes. */
 async function packVolumes(
   session: Session,
-  thread: Thread<BackupThreadMessage>,
+  messages: AsyncIterable<BackupThreadMessage>,
   slots: SlotReader,
   cutter: VolumeCutter | undefined,
 ): Promise<Done> {
-  for await (const message of thread.messages) {
+  for await (const message of messages) {
     switch (message.kind) {
       case 'batch': {
         const { slot, ends, keys, pieces } = message.batch;
@@ -291,18 +248,27 @@ async function countOnly(
 ): Promise<BackupStatistics> {
   const startTime = Date.now() / 1000;
   const ring = createSlotRing(slotBytes, 1);
-  const thread = startSource(session, options, {
-    knownSignatures,
+  const messages = options.source.begin(jobOf(session, options, knownSignatures, ring));
+  const { counts } = await packVolumes(session, messages, new SlotReader(ring), undefined);
+  return { ...counts, startTime, endTime: Date.now() / 1000, totalDestinationSizeChangeBytes: 0 };
+}
+
+/** What the source side is to do, as a dry run has it: nothing is written. */
+function jobOf(
+  session: Session,
+  { maxBlockSizeBytes, dryRun }: BackupOptions,
+  knownSignatures: string[],
+  ring: SlotRing,
+): BackupThreadJob {
+  return {
+    maxBlockSizeBytes,
+    dryRun,
     ring,
+    knownSignatures,
     signatureFile: undefined,
     fileListFile: undefined,
-  });
-  try {
-    const { counts } = await packVolumes(session, thread, new SlotReader(ring), undefined);
-    return { ...counts, startTime, endTime: Date.now() / 1000, totalDestinationSizeChangeBytes: 0 };
-  } finally {
-    await thread.stop();
-  }
+    tellFiles: session.tellFiles,
+  };
 }
 
 /** Records sealed volumes in the manifest and sends them while the next ones are made. */

@@ -1,7 +1,7 @@
 import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import type { ByteStream } from '../base/bytes.js';
 
-const engineOptions = { chunkSize: 64 * 1024, readableHighWaterMark: 256 * 1024 };
+const engineOptions = { chunkSize: 128 * 1024, readableHighWaterMark: 256 * 1024 };
 const engines = { gzip: createGunzip, zlib: createInflate, raw: createInflateRaw };
 
 /**

@@ -29,8 +29,6 @@ const typeOfFormat: Record<number, EntryType | undefined> = {
   [constants.S_IFBLK]: 'block-device',
 };
 
-const statOptions = { bigint: true, throwIfNoEntry: false } as const;
-
 /** That nothing is there: no such name, a file where a folder was, links that lead in a circle. */
 const goneCodes = new Set<string | undefined>(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
@@ -59,34 +57,43 @@ function readExisting(
   followLinks: boolean,
 ): SourceEntry | NoEntry {
   const onDisk = diskPath(path);
-  const stats = followLinks ? statSync(onDisk, statOptions) : lstatSync(onDisk, statOptions);
+  const stat = followLinks ? statSync : lstatSync;
+  const stats = stat(onDisk, { throwIfNoEntry: false });
   if (stats === undefined) return 'gone';
-  const mode = Number(stats.mode);
-  const format = mode & constants.S_IFMT;
+  const format = stats.mode & constants.S_IFMT;
   const type = typeOfFormat[format];
   if (type === undefined) return format === constants.S_IFSOCK ? 'socket' : 'unknown-type';
   const isDevice = type === 'char-device' || type === 'block-device';
-  const uid = Number(stats.uid);
-  const gid = Number(stats.gid);
+  const mayBeRounded = isDevice || isNearNextSecond(stats.mtimeMs);
+  // The exact numbers take longer to read, and few entries need them.
+  const exact = mayBeRounded ? stat(onDisk, { bigint: true, throwIfNoEntry: false }) : undefined;
+  if (mayBeRounded && exact === undefined) return 'gone';
+  const { uid, gid } = stats;
   return {
     key,
     path,
     attributes: {
       type,
-      mode: mode & 0o7777,
+      mode: stats.mode & 0o7777,
       uid,
       gid,
       uname: owners.userName(uid),
       gname: owners.groupName(gid),
-      mtimeSeconds: mtimeSeconds(stats),
+      mtimeSeconds: exact === undefined ? Math.floor(stats.mtimeMs / 1000) : mtimeSeconds(exact),
       linkTarget: type === 'symlink' ? readlinkSync(onDisk, 'latin1') : '',
-      deviceMajor: isDevice ? deviceMajor(stats.rdev) : 0,
-      deviceMinor: isDevice ? deviceMinor(stats.rdev) : 0,
+      deviceMajor: isDevice && exact !== undefined ? deviceMajor(exact.rdev) : 0,
+      deviceMinor: isDevice && exact !== undefined ? deviceMinor(exact.rdev) : 0,
     },
-    sizeBytes: Number(stats.size),
-    device: Number(stats.dev),
-    inode: Number(stats.ino),
+    sizeBytes: stats.size,
+    device: stats.dev,
+    inode: stats.ino,
   };
+}
+
+/** Whether a time may have been rounded to another second, or lies before 1970, where cutting and rounding down
+ *  differ. */
+function isNearNextSecond(milliseconds: number): boolean {
+  return milliseconds < 0 || milliseconds % 1000 > 999;
 }
 
 const nanosecondsPerSecond = 1_000_000_000n;

@@ -2,7 +2,8 @@ import { hostname } from 'node:os';
 import { withSession } from '../../app/session.js';
 import { latin1OfNative } from '../../base/path-key.js';
 import { parseUserTime } from '../../format/times.js';
-import { backup } from '../../operations/backup.js';
+import { type BackupReport, backup } from '../../operations/backup.js';
+import { startSourceSide } from '../../operations/source-side.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { statisticsText } from '../render/statistics.js';
 import { sessionSettings } from '../session-settings.js';
@@ -18,25 +19,30 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     const [sourceText, url] = takeArguments(line, 'SOURCE', 'URL') as [string, string];
     requireUrl(url);
     const { options } = line;
-    const source = canonicalRoot(latin1OfNative(sourceText));
+    const root = canonicalRoot(latin1OfNative(sourceText));
     const settings = await sessionSettings(url, 'write', options, environment, terminal);
     const fullIfOlder = options.text('full-if-older-than');
-    const report = await withSession(settings, (session) =>
-      backup(session, {
-        mode,
-        source,
-        rules: line.rules,
-        followLinks: options.flag('copy-links'),
-        volumeSizeBytes: (options.number('volsize') ?? defaultVolumeMebibytes) * mebibyte,
-        maxBlockSizeBytes: options.number('max-blocksize') ?? defaultMaxBlockBytes,
-        fullIfBefore: fullIfOlder === undefined ? undefined : parseUserTime(fullIfOlder, session.now()),
-        allowSourceMismatch: options.flag('allow-source-mismatch'),
-        hostname: hostname(),
-        listFiles: !options.flag('no-files-changed'),
-        uploads: Math.max(1, options.number('concurrency') ?? 1),
-        dryRun: options.flag('dry-run'),
-      }),
-    );
+    // What comes before the comparison takes some time, and the walk need not wait for it.
+    const source = startSourceSide({ root, rules: line.rules, followLinks: options.flag('copy-links') });
+    let report: BackupReport;
+    try {
+      report = await withSession(settings, (session) =>
+        backup(session, {
+          mode,
+          source,
+          volumeSizeBytes: (options.number('volsize') ?? defaultVolumeMebibytes) * mebibyte,
+          maxBlockSizeBytes: options.number('max-blocksize') ?? defaultMaxBlockBytes,
+          fullIfBefore: fullIfOlder === undefined ? undefined : parseUserTime(fullIfOlder, session.now()),
+          allowSourceMismatch: options.flag('allow-source-mismatch'),
+          hostname: hostname(),
+          listFiles: !options.flag('no-files-changed'),
+          uploads: Math.max(1, options.number('concurrency') ?? 1),
+          dryRun: options.flag('dry-run'),
+        }),
+      );
+    } finally {
+      await source.stop();
+    }
     if (!options.flag('no-print-statistics')) terminal.out(statisticsText(report.statistics));
     return 0;
   };

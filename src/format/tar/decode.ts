@@ -34,21 +34,35 @@ export interface Extensions {
 
 /** Whether the sum of the block's bytes is the one it states; old writers added them as signed. */
 export function checksumHolds(bytes: Uint8Array, at: number): boolean {
-  let sum = 0;
-  let high = 0;
-  for (let i = at; i < at + blockBytes; i++) {
-    const byte = bytes[i]!;
-    sum += byte;
-    high += byte >> 7;
-  }
-  let spaces = 0;
-  for (let i = at + field.checksum; i < at + field.type; i++) {
-    const byte = bytes[i]!;
-    sum += 0x20 - byte;
-    spaces += byte >> 7;
-  }
   const stated = readNumber(bytes, at + field.checksum, 8);
-  return stated === sum || stated === sum - 256 * (high - spaces);
+  let inChecksum = 0;
+  for (let i = at + field.checksum; i < at + field.type; i++) inChecksum += bytes[i]! - 0x20;
+  return stated === byteSum(bytes, at) - inChecksum || stated === signedSum(bytes, at);
+}
+
+/** The sum of a block's bytes. Each header of a signature file comes by here: the bytes are added by the word. */
+function byteSum(bytes: Uint8Array, at: number): number {
+  const offset = bytes.byteOffset + at;
+  const words =
+    offset % 4 === 0
+      ? new Uint32Array(bytes.buffer, offset, blockBytes / 4)
+      : new Uint32Array(Uint8Array.from(bytes.subarray(at, at + blockBytes)).buffer);
+  // Two sums of 16 bits: 128 times two bytes stay below 65,536.
+  let sums = 0;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    sums = (sums + (word & 0xff00ff) + ((word >>> 8) & 0xff00ff)) | 0;
+  }
+  return (sums >>> 16) + (sums & 0xffff);
+}
+
+function signedSum(bytes: Uint8Array, at: number): number {
+  let sum = 0;
+  for (let i = at; i < at + blockBytes; i++) {
+    const isChecksum = i >= at + field.checksum && i < at + field.type;
+    sum += isChecksum ? 0x20 : (bytes[i]! << 24) >> 24;
+  }
+  return sum;
 }
 
 /** Text of a field, up to the first NUL. */

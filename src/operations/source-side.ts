@@ -1,0 +1,50 @@
+import { MessageChannel } from 'node:worker_threads';
+import type { Latin1 } from '../base/path-key.js';
+import type { SelectionRule } from '../source/selection.js';
+import type { BackupThreadInput, BackupThreadJob, BackupThreadMessage } from './backup-thread.js';
+import { startThread } from './thread.js';
+import { WalkGate } from './walk-ahead.js';
+import type { WalkThreadInput } from './walk-thread.js';
+
+export interface SourceOptions {
+  /** Source folder, canonical. */
+  root: Latin1;
+  rules: readonly SelectionRule[];
+  followLinks: boolean;
+}
+
+/** The source side of a backup, in two threads: the walk, and what compares and packs. */
+export interface SourceSide {
+  root: Latin1;
+  /** Has the second thread compare what the walk finds with what is known, and pack what is new. To be called once. */
+  begin(job: BackupThreadJob): AsyncIterable<BackupThreadMessage>;
+  stop(): Promise<void>;
+}
+
+const walkThreadUrl = new URL('./walk-thread.js', import.meta.url);
+const sourceThreadUrl = new URL('./backup-thread.js', import.meta.url);
+
+/** Starts to walk. That only reads, and stops by itself where it gets too far ahead: it need not wait for anything. */
+export function startSourceSide({ root, rules, followLinks }: SourceOptions): SourceSide {
+  const { port1, port2 } = new MessageChannel();
+  const gate = WalkGate.create();
+  const walking = startThread<WalkThreadInput, never>(
+    walkThreadUrl,
+    { root, rules, followLinks, port: port2, gate },
+    [port2],
+  );
+  const packing = startThread<BackupThreadInput, BackupThreadMessage, BackupThreadJob>(
+    sourceThreadUrl,
+    { root, followLinks, walk: { port: port1, gate } },
+    [port1],
+  );
+  walking.ended.catch((error: Error) => packing.fail(error));
+  return {
+    root,
+    begin: (job) => {
+      packing.send(job);
+      return packing.messages;
+    },
+    stop: async () => void (await Promise.all([packing.stop(), walking.stop()])),
+  };
+}
