@@ -42,6 +42,8 @@ export const exitStatusOf = {
   'backend-no-space': 53,
   'backend-command': 54,
   'backend-code': 55,
+  /** The object lies in cold storage and must be thawed first. */
+  'backend-sealed': 50,
   /** Bytes that came from outside break their format. */
   format: 1,
 } as const;

@@ -26,6 +26,37 @@ export interface BackendPromises {
   consistentList: boolean;
 }
 
+/** How an object in cold storage stands: it must be asked for, was asked for and is on its way, or can be read. */
+export type ThawState = 'sealed' | 'thawing' | 'ready';
+
+/** One object in cold storage. */
+export interface ColdObject extends StoredObject {
+  state: ThawState;
+  /** The class of storage, which decides what a thaw takes and costs: `pca`, `cold+file`. */
+  storageClass: string;
+  /** The store that holds it, for people, without secrets. Objects of one store are listed in one request. */
+  store: string;
+  /** While it thaws: when it can be read, in milliseconds since the epoch, if the storage tells. */
+  readyAtMs?: number | undefined;
+  /** Once it is ready: until when, if the storage tells. */
+  readyUntilMs?: number | undefined;
+}
+
+/**
+ * What a storage can do that must be asked before it gives an object back. In such a storage `get` of an object that is
+ * not ready fails with `backend-sealed`, and may count as asking for it; no other call of `StorageBackend` waits for a thaw or
+ * asks for one.
+ */
+export interface ColdStorage {
+  /** How all objects stand, in one listing for each store. Objects that are not in cold storage are left out. */
+  survey(): Promise<ColdObject[]>;
+  /**
+   * Asks for objects, and tells how they stand now. Those asked for before are no error and are not asked for twice.
+   * An absent one is `backend-not-found`.
+   */
+  thaw(names: readonly string[]): Promise<ColdObject[]>;
+}
+
 /**
  * Flat storage of named objects. A name is a byte string without `/` and NUL, not empty, `.` or `..`. Names that are
  * written are ASCII; a listing can hold others, which somebody else put there.
@@ -59,4 +90,6 @@ export interface StorageBackend {
    * not there.
    */
   localPathOf?(name: string): string | undefined;
+  /** Only where objects may have to be asked for. */
+  readonly cold?: ColdStorage;
 }
