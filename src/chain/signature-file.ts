@@ -20,6 +20,8 @@ export class SignatureFileWriter {
   #used = 0;
   /** Position in the file of the buffer's first byte. */
   #flushed = 0;
+  /** The entry that was begun last; its header is final once the entry has ended. */
+  last: WrittenEntry | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -30,6 +32,7 @@ export class SignatureFileWriter {
   add(kind: SigtarKind, key: PathKey, header: TarHeader, data?: Uint8Array): void {
     header.name = formatSigtarName(kind, key, header.type === 'directory');
     header.sizeBytes = data?.length ?? 0;
+    this.last = { kind, key, header };
     this.#writeHeader(header);
     if (data !== undefined) {
       this.#write(data);
@@ -45,6 +48,7 @@ export class SignatureFileWriter {
   begin(key: PathKey, header: TarHeader, expectedBytes: number): GrowingSignature {
     header.name = formatSigtarName('signature', key, false);
     header.sizeBytes = expectedBytes;
+    this.last = { kind: 'signature', key, header };
     const headerAt = this.#flushed + this.#used;
     this.#writeHeader(header);
     let written = 0;
@@ -116,6 +120,13 @@ export class SignatureFileWriter {
   #writeAt(bytes: Uint8Array, position: number): void {
     onDisk(archivePlace, this.#path, () => writeAllSync(this.#fd, bytes, position));
   }
+}
+
+/** An entry of a signature file. */
+export interface WrittenEntry {
+  kind: SigtarKind;
+  key: PathKey;
+  header: TarHeader;
 }
 
 /** A signature that is written while its file is read. */

@@ -18,22 +18,32 @@ export interface SignatureEntry {
   kind: SigtarKind;
   /** Attributes as the sigtar holds them; owner and group still by number and name. */
   attributes: Attributes;
+  /** Which signature file of the chain tells it, 0 for the full set's. */
+  file: number;
+}
+
+/** The newest signatures of a chain, as a comparison reads them. */
+export interface KnownSignatures {
+  /** Goes on to the next path; undefined at the end. A promise only where bytes must be read first. */
+  next(): SignatureEntry | undefined | Promise<SignatureEntry | undefined>;
+  /** The data of the entry that `next` gave, piece by piece: the signature of a regular file. */
+  data(): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
 }
 
 /**
  * The newest signature of each path of a chain, in path order: a streaming merge over the signature files of its sets.
  * Memory grows with the number of sets by a few buffers each, never with the number of paths.
  */
-export class SignatureStore {
-  readonly #sources: SigtarSource[];
-  readonly #waiting = new PathHeap<SigtarSource>();
+export class SignatureStore implements KnownSignatures {
+  readonly #sources: SignatureSource[];
+  readonly #waiting = new PathHeap<SignatureSource>();
   /** Sources that stand on the current path, oldest first; before the first call, all of them. */
-  #current: SigtarSource[];
+  #current: SignatureSource[];
 
   /** @param files local signature files, plain or gzipped by their name, oldest set first */
   constructor(files: readonly string[]) {
-    const readBytes = files.length > 16 ? 16 * 1024 : 128 * 1024;
-    this.#sources = files.map((file, age) => new SigtarSource(file, age, readBytes));
+    this.#sources = files.map((file, age) => new SignatureSource(file, age, files.length));
     this.#current = this.#sources;
   }
 
@@ -44,7 +54,7 @@ export class SignatureStore {
   next(): SignatureEntry | undefined | Promise<SignatureEntry | undefined> {
     const sources = this.#current;
     for (let i = 0; i < sources.length; i++) {
-      if (!(sources[i] as SigtarSource).advance()) return this.#finishLater(sources, i);
+      if (!(sources[i] as SignatureSource).advance()) return this.#finishLater(sources, i);
     }
     return this.#settle(sources);
   }
@@ -59,22 +69,22 @@ export class SignatureStore {
     await Promise.all(this.#sources.map((source) => source.close()));
   }
 
-  async #finishLater(sources: SigtarSource[], from: number): Promise<SignatureEntry | undefined> {
+  async #finishLater(sources: SignatureSource[], from: number): Promise<SignatureEntry | undefined> {
     for (let i = from; i < sources.length; i++) {
-      const source = sources[i] as SigtarSource;
+      const source = sources[i] as SignatureSource;
       while (!source.advance()) await source.fill();
     }
     return this.#settle(sources);
   }
 
   /** Puts the sources that went on back in order and takes out those that stand on the lowest path. */
-  #settle(moved: SigtarSource[]): SignatureEntry | undefined {
+  #settle(moved: SignatureSource[]): SignatureEntry | undefined {
     const waiting = this.#waiting;
     for (const source of moved) waiting.push(source);
     const lowest = waiting.peek()?.key;
-    const current: SigtarSource[] = [];
+    const current: SignatureSource[] = [];
     while (lowest !== undefined && waiting.peek()?.key === lowest) {
-      current.push(waiting.pop() as SigtarSource);
+      current.push(waiting.pop() as SignatureSource);
     }
     this.#current = current;
     return current.at(-1)?.entry;
@@ -82,14 +92,19 @@ export class SignatureStore {
 }
 
 /** One signature file, read entry by entry. */
-class SigtarSource {
+export class SignatureSource {
   readonly age: number;
   readonly #reader: TarReader;
   readonly #file: string;
   entry: SignatureEntry | undefined;
   key: PathKey | undefined;
 
-  constructor(file: string, age: number, readBytes: number) {
+  /**
+   * @param age 0 for the full set, counting up
+   * @param filesAtOnce how many are read side by side
+   */
+  constructor(file: string, age: number, filesAtOnce: number) {
+    const readBytes = filesAtOnce > 16 ? 16 * 1024 : 128 * 1024;
     this.age = age;
     this.#file = file;
     this.#reader = new TarReader(openSignatureFile(file, readBytes), file);
@@ -99,7 +114,7 @@ class SigtarSource {
   advance(): boolean {
     const header = this.#reader.poll();
     if (header === 'more') return false;
-    this.entry = header === undefined ? undefined : entryOf(header);
+    this.entry = header === undefined ? undefined : entryOf(header, this.age);
     const key = this.entry?.key;
     if (key !== undefined && this.key !== undefined && key <= this.key) {
       throw new TundraError('format', `${this.#file}: signatures are not in path order`);
@@ -126,9 +141,9 @@ class SigtarSource {
   }
 }
 
-function entryOf(header: TarHeader): SignatureEntry {
+function entryOf(header: TarHeader, file: number): SignatureEntry {
   const { kind, key } = parseSigtarName(header.name);
-  return { key, kind, attributes: header };
+  return { key, kind, attributes: header, file };
 }
 
 /** Streams a local signature file as plain bytes. Damage is a TundraError that says which file to remove. */

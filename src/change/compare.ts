@@ -29,7 +29,7 @@ export interface KnownEntries<Known extends KnownEntry> {
 export type Change<Current, Known> =
   | { kind: 'new'; current: Current }
   | { kind: 'changed'; current: Current; known: Known }
-  | { kind: 'unchanged'; current: Current }
+  | { kind: 'unchanged'; current: Current; known: Known }
   | { kind: 'deleted'; known: Known };
 
 /**
@@ -97,7 +97,7 @@ export class Comparison<Current extends CurrentEntry, Known extends KnownEntry> 
     if (known === undefined || known.key !== current.key) return { kind: 'new', current };
     this.#takesKnown = true;
     const isSame = sameAttributes(current.attributes, known.attributes, this.#owners);
-    return isSame ? { kind: 'unchanged', current } : { kind: 'changed', current, known };
+    return { kind: isSame ? 'unchanged' : 'changed', current, known };
   }
 }
 

@@ -10,8 +10,11 @@ import type { OperationEvent } from '../base/events.js';
 import { archivePlace, onDisk, writeAllSync } from '../base/local-disk.js';
 import { diskPath, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { type BackupCounts, emptyCounts } from '../base/statistics.js';
+import { IndexUpdate, type UpdatedIndex } from '../chain/index-update.js';
+import { IndexedSignatures } from '../chain/indexed-signatures.js';
 import { type GrowingSignature, SignatureFileWriter } from '../chain/signature-file.js';
-import { type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
+import type { IndexEntry } from '../chain/signature-index.js';
+import { type KnownSignatures, type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
 import { type Change, Comparison } from '../change/compare.js';
 import { formatFileListEntry } from '../format/manifest.js';
 import { DeltaBuilder } from '../rsync/delta-builder.js';
@@ -48,6 +51,8 @@ export interface BackupThreadJob {
   ring: SlotRing;
   /** Signature files of the chain to compare with, oldest first; empty for a full backup. */
   knownSignatures: readonly string[];
+  /** The index of those signatures, and where the one with this set goes. */
+  index: { oldPath: string; newPath: string };
   /** Where the new signatures go, plain. Undefined in a dry run. */
   signatureFile: string | undefined;
   /** Where the lines of the manifest's file list go; undefined to leave the list out. */
@@ -59,7 +64,7 @@ export interface BackupThreadJob {
 export type BackupThreadMessage =
   | { kind: 'batch'; batch: PackedBatch; sourceBytes: number }
   | { kind: 'events'; events: OperationEvent[] }
-  | { kind: 'done'; counts: BackupCounts; fileListCount: number }
+  | { kind: 'done'; counts: BackupCounts; fileListCount: number; index: UpdatedIndex | undefined }
   | { kind: 'failed'; error: PlainError };
 
 /** Signatures above this size are written as they grow instead of being gathered. */
@@ -77,6 +82,7 @@ class SourceThread {
   readonly #packer: BlockPacker;
   readonly #signatures: SignatureFileWriter | undefined;
   readonly #fileList: LineFile | undefined;
+  #index: IndexUpdate | undefined;
   readonly #counts = emptyCounts();
   readonly #signatureBuilder: SignatureBuilder;
   readonly #deltaBuilder: DeltaBuilder;
@@ -104,7 +110,16 @@ class SourceThread {
       this.#counts.errors += errors;
       for (const event of events) this.#tell(event);
     });
-    const known = new SignatureStore(this.#job.knownSignatures);
+    const { knownSignatures, index } = this.#job;
+    const indexed = IndexedSignatures.open(index.oldPath, knownSignatures);
+    const known = indexed ?? new SignatureStore(knownSignatures);
+    if (this.#signatures !== undefined) {
+      this.#index = new IndexUpdate({
+        files: knownSignatures,
+        oldPath: indexed && index.oldPath,
+        newPath: index.newPath,
+      });
+    }
     const changes = new Comparison<SourceEntry, SignatureEntry>(current, known, this.#owners);
     try {
       for (;;) {
@@ -114,6 +129,7 @@ class SourceThread {
         if (change === undefined) break;
         const waiting = this.#backUp(change, known);
         if (waiting !== undefined) await waiting;
+        this.#updateIndex(change);
       }
     } finally {
       await known.close();
@@ -123,11 +139,27 @@ class SourceThread {
     this.#signatures?.finish();
     const fileListCount = this.#fileList?.finish() ?? 0;
     this.#counts.rawDeltaSizeBytes = this.#packer.dataBytes;
-    this.#send({ kind: 'done', counts: this.#counts, fileListCount });
+    const updated = this.#index?.finish(indexed?.body);
+    this.#send({ kind: 'done', counts: this.#counts, fileListCount, index: updated });
+  }
+
+  /** Notes what the signatures say of a path from now on: what has just been written, or else what they said before. */
+  #updateIndex(change: Change<SourceEntry, SignatureEntry>): void {
+    const index = this.#index;
+    if (index === undefined) return;
+    const { key } = change.kind === 'deleted' ? change.known : change.current;
+    const written = change.kind === 'unchanged' ? undefined : this.#signatures?.last;
+    if (written?.key === key) {
+      const { kind, header } = written;
+      if (kind === 'deleted') index.drop();
+      else index.replace({ key, kind, attributes: header, file: this.#job.knownSignatures.length });
+    } else if (change.kind !== 'new') {
+      index.keep(change.known as IndexEntry);
+    }
   }
 
   /** Returns a promise only where signatures must be read first. */
-  #backUp(change: Change<SourceEntry, SignatureEntry>, known: SignatureStore): Promise<void> | undefined {
+  #backUp(change: Change<SourceEntry, SignatureEntry>, known: KnownSignatures): Promise<void> | undefined {
     if (this.#job.dryRun) {
       this.#count(change);
     } else if (change.kind === 'unchanged') {
@@ -189,7 +221,7 @@ class SourceThread {
   }
 
   /** A regular file that has a signature: sent as the difference to it. */
-  async #addChangedFile(entry: SourceEntry, known: SignatureStore): Promise<void> {
+  async #addChangedFile(entry: SourceEntry, known: KnownSignatures): Promise<void> {
     const delta = this.#deltaBuilder;
     delta.begin();
     try {

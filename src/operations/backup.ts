@@ -4,6 +4,7 @@ import { archivePlace, temporaryPlace } from '../base/local-disk.js';
 import type { BackupStatistics } from '../base/statistics.js';
 import { type BackupChain, type Catalog, lastFullTime, type SignatureChain } from '../chain/catalog.js';
 import { fullHostname } from '../chain/host-name.js';
+import { indexName, keepIndex } from '../chain/index-update.js';
 import { checkLastManifest } from '../chain/last-manifest.js';
 import { SetWriter, setNames } from '../chain/set-writer.js';
 import { type SetTimes, setEnd } from '../format/names.js';
@@ -194,6 +195,9 @@ async function makeSet(
       totalDestinationSizeChangeBytes: sending.bytesSent,
     };
     await commit(session, set, done.fileListCount);
+    if (done.index !== undefined) {
+      await keepIndex(archive, done.index, [...knownSignatures, archive.pathOf(set.names.localSignatures)]);
+    }
     return { kind, statistics };
   } catch (error) {
     await options.source.stop();
@@ -255,7 +259,7 @@ async function countOnly(
 
 /** What the source side is to do, as a dry run has it: nothing is written. */
 function jobOf(
-  session: Session,
+  { archive, tellFiles }: Session,
   { maxBlockSizeBytes, dryRun }: BackupOptions,
   knownSignatures: string[],
   ring: SlotRing,
@@ -265,9 +269,10 @@ function jobOf(
     dryRun,
     ring,
     knownSignatures,
+    index: { oldPath: archive.pathOf(indexName), newPath: archive.newTemporaryPath() },
     signatureFile: undefined,
     fileListFile: undefined,
-    tellFiles: session.tellFiles,
+    tellFiles,
   };
 }
 

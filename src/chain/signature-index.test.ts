@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import type { Attributes, EntryType } from '../base/attributes.js';
+import { IndexUpdate } from './index-update.js';
+import {
+  digestOfSignatures,
+  endIndex,
+  type IndexEntry,
+  SignatureIndexReader,
+  SignatureIndexWriter,
+} from './signature-index.js';
+import { temporaryFolder } from './stores.fixture.js';
+
+const latin1 = (options: fc.StringConstraints) =>
+  fc.string({ ...options, unit: fc.integer({ min: 1, max: 255 }).map((byte) => String.fromCharCode(byte)) });
+const name = latin1({ maxLength: 40 });
+const number = fc.oneof(fc.nat(300), fc.nat({ max: 2 ** 31 }), fc.maxSafeNat());
+
+const attributes: fc.Arbitrary<Attributes> = fc
+  .record(
+    {
+      type: fc.constantFrom<EntryType>('file', 'directory', 'symlink', 'fifo', 'char-device', 'block-device'),
+      mode: fc.nat(0o7777),
+      uid: number,
+      gid: fc.nat(3),
+      uname: fc.constantFrom('', 'root', 'm\xfcller'),
+      gname: name,
+      mtimeSeconds: number,
+      linkTarget: latin1({ maxLength: 300 }),
+      deviceMajor: number,
+      deviceMinor: number,
+    },
+    { noNullPrototype: true },
+  )
+  .map((all) => ({
+    ...all,
+    linkTarget: all.type === 'symlink' ? all.linkTarget : '',
+    deviceMajor: all.type.endsWith('device') ? all.deviceMajor : 0,
+    deviceMinor: all.type.endsWith('device') ? all.deviceMinor : 0,
+  }));
+
+const key = fc
+  .array(latin1({ minLength: 1, maxLength: 12 }), { maxLength: 5 })
+  .map((parts) => parts.join('\0'));
+
+const entries: fc.Arbitrary<IndexEntry[]> = fc
+  .uniqueArray(
+    fc.record(
+      {
+        key,
+        kind: fc.constantFrom('signature' as const, 'snapshot' as const),
+        attributes,
+        file: fc.nat(500),
+      },
+      { noNullPrototype: true },
+    ),
+    { selector: (entry) => entry.key, maxLength: 60 },
+  )
+  .map((all) => all.sort((one, other) => (one.key < other.key ? -1 : 1)));
+
+const digest = Buffer.alloc(20, 7);
+let count = 0;
+
+function newPath(t: TestContext): string {
+  return join(temporaryFolder(t), `index${count++}`);
+}
+
+function write(path: string, all: Iterable<IndexEntry>): void {
+  const writer = new SignatureIndexWriter(path);
+  for (const entry of all) writer.add(entry);
+  endIndex(path, writer.finish(), digest);
+}
+
+function read(path: string, of = digest): IndexEntry[] | undefined {
+  const reader = SignatureIndexReader.open(path, of);
+  if (reader === undefined) return undefined;
+  const found: IndexEntry[] = [];
+  for (let entry = reader.next(); entry !== undefined; entry = reader.next()) found.push(entry);
+  assert.equal(reader.next(), undefined);
+  reader.close();
+  return found;
+}
+
+describe('a signature index', () => {
+  it('gives back what was written', (t) => {
+    const folder = temporaryFolder(t);
+    fc.assert(
+      fc.property(entries, (all) => {
+        const path = join(folder, `index${count++}`);
+        write(path, all);
+        assert.deepEqual(read(path), all);
+      }),
+    );
+  });
+
+  it('holds more than a block, and paths longer than one', (t) => {
+    const path = newPath(t);
+    const some: Attributes = {
+      type: 'file',
+      mode: 0o644,
+      uid: 1000,
+      gid: 1000,
+      uname: 'user',
+      gname: 'user',
+      mtimeSeconds: 1_600_000_000,
+      linkTarget: '',
+      deviceMajor: 0,
+      deviceMinor: 0,
+    };
+    const all = Array.from({ length: 20_000 }, (_, i): IndexEntry => {
+      const long = i % 7000 === 6999 ? 'x'.repeat(400_000) : '';
+      const place = String(i).padStart(6, '0');
+      return { key: `folder${long}\0${place}`, kind: 'signature', attributes: some, file: i % 3 };
+    }).sort((one, other) => (one.key < other.key ? -1 : 1));
+    write(path, all);
+    assert.deepEqual(read(path), all);
+  });
+
+  it('counts only for its signature files, and whole', (t) => {
+    const path = newPath(t);
+    const all = fc.sample(
+      entries.filter((list) => list.length > 3),
+      { numRuns: 1, seed: 5 },
+    )[0]!;
+    write(path, all);
+    assert.equal(read(path, Buffer.alloc(20, 8)), undefined);
+    assert.equal(read(join(path, 'nothing')), undefined);
+    const whole = readFileSync(path);
+    for (let at = 0; at < whole.length; at++) {
+      const damaged = Buffer.from(whole);
+      damaged[at]! ^= 0x10;
+      writeFileSync(path, damaged);
+      assert.equal(read(path), undefined, `byte ${at} of ${whole.length}`);
+    }
+    for (const size of [0, 10, whole.length - 1]) {
+      writeFileSync(path, whole);
+      truncateSync(path, size);
+      assert.equal(read(path), undefined);
+    }
+    writeFileSync(path, whole);
+    assert.deepEqual(read(path), all);
+  });
+
+  it('does not fit signature files of another name, size or time', (t) => {
+    const folder = temporaryFolder(t);
+    const [one, other] = [join(folder, 'one'), join(folder, 'other')];
+    writeFileSync(one, 'signatures');
+    writeFileSync(other, 'signatures');
+    utimesSync(one, 1000, 1000);
+    utimesSync(other, 1000, 1000);
+    const before = digestOfSignatures([one]);
+    assert.deepEqual(digestOfSignatures([one]), before);
+    assert.notDeepEqual(digestOfSignatures([other]), before);
+    assert.notDeepEqual(digestOfSignatures([one, other]), before);
+    utimesSync(one, 1000, 1000.5);
+    assert.notDeepEqual(digestOfSignatures([one]), before);
+    utimesSync(one, 1000, 1000);
+    assert.deepEqual(digestOfSignatures([one]), before);
+    writeFileSync(one, 'signatures.');
+    utimesSync(one, 1000, 1000);
+    assert.notDeepEqual(digestOfSignatures([one]), before);
+  });
+});
+
+describe('IndexUpdate', () => {
+  const action = fc.constantFrom('keep' as const, 'replace' as const, 'drop' as const);
+
+  it('is the old index with the changes', (t) => {
+    const folder = temporaryFolder(t);
+    const files = [join(folder, 'signatures')];
+    writeFileSync(files[0]!, 'x');
+    fc.assert(
+      fc.property(
+        entries,
+        fc.array(action, { minLength: 60, maxLength: 60 }),
+        fc.boolean(),
+        (all, actions, has) => {
+          const [oldPath, newPath] = [join(folder, `old${count++}`), join(folder, `new${count++}`)];
+          const writer = new SignatureIndexWriter(oldPath);
+          for (const entry of all) writer.add(entry);
+          const oldBody = writer.finish();
+          endIndex(oldPath, oldBody, digestOfSignatures(files));
+          const update = new IndexUpdate({ files, oldPath: has ? oldPath : undefined, newPath });
+          const expected: IndexEntry[] = [];
+          for (const [i, entry] of all.entries()) {
+            const replaced = { ...entry, file: 501 };
+            if (actions[i] === 'keep') {
+              update.keep(entry);
+              expected.push(entry);
+            } else if (actions[i] === 'replace') {
+              update.replace(replaced);
+              expected.push(replaced);
+            } else {
+              update.drop();
+            }
+          }
+          const result = update.finish(has ? oldBody : undefined);
+          const isKept = has && all.every((_, i) => actions[i] === 'keep');
+          assert.equal(result?.kind, isKept ? 'kept' : 'new');
+          const path = result?.kind === 'new' ? result.path : oldPath;
+          endIndex(path, result!.body, digest);
+          assert.deepEqual(read(path), expected);
+        },
+      ),
+    );
+  });
+
+  it('is none where it cannot be written', (t) => {
+    const newPath = join(temporaryFolder(t), 'missing', 'index');
+    const update = new IndexUpdate({ files: [], oldPath: undefined, newPath });
+    update.replace(
+      fc.sample(
+        entries.filter((list) => list.length > 0),
+        1,
+      )[0]![0]!,
+    );
+    assert.equal(update.finish(undefined), undefined);
+  });
+});

@@ -1,0 +1,312 @@
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { Attributes, EntryType } from '../base/attributes.js';
+import { writeAllSync } from '../base/local-disk.js';
+import type { PathKey } from '../base/path-key.js';
+
+/**
+ * What the signatures of a chain say of each path, without the signatures: a file beside them in the local archive, so
+ * that a comparison need not unpack them. It is made of the signature files and worth nothing without them: it counts
+ * only while it fits them by name, size and time, and while its checksum holds.
+ *
+ * | part | size | meaning |
+ * |---|---|---|
+ * | blocks | | each: bytes in it (4), then whole entries |
+ * | trailer | 40 | `TNDRAIX1`, bytes of all blocks (8), their CRC-32 (4), digest of the signature files (20) |
+ *
+ * An entry is a row of numbers, 7 bits a byte, low bits first, all bytes but the last with the high bit set; texts are
+ * their length and their bytes:
+ *
+ * | number | meaning |
+ * |---|---|
+ * | shared, rest | the path: how much of the one before is kept (nothing at a block's start), then the rest |
+ * | type | twice its place in `types`, and 1 if its signature can be read |
+ * | mode | permission bits |
+ * | owner | place in the list of owners so far; a new one follows: uid, gid, and both names |
+ * | time | seconds since 1970 |
+ * | file | which signature file has the entry, 0 for the full set's |
+ * | link | symbolic links: the target |
+ * | major, minor | devices |
+ */
+const magic = Buffer.from('TNDRAIX1', 'latin1');
+const trailerBytes = 40;
+const blockHeadBytes = 4;
+const blockBytes = 128 * 1024;
+const checkBytes = 1024 * 1024;
+
+const types: readonly EntryType[] = ['file', 'directory', 'symlink', 'fifo', 'char-device', 'block-device'];
+
+/** One path, as the newest signature file that has it tells. Paths that are gone are left out. */
+export interface IndexEntry {
+  key: PathKey;
+  kind: 'signature' | 'snapshot';
+  attributes: Attributes;
+  /** Which signature file of the chain that is, 0 for the full set's. */
+  file: number;
+}
+
+/** What an index must fit. Errors: those of the file system. */
+export function digestOfSignatures(files: readonly string[]): Buffer {
+  const hash = createHash('sha1');
+  for (const file of files) {
+    const { size, mtimeNs } = statSync(file, { bigint: true });
+    hash.update(`${basename(file)}\0${size}\0${mtimeNs}\n`);
+  }
+  return hash.digest();
+}
+
+/** Writes an index. Entries come in path order. Errors: those of the file system. */
+export class SignatureIndexWriter {
+  readonly #fd: number;
+  #block: Buffer = Buffer.allocUnsafe(2 * blockBytes);
+  #at = blockHeadBytes;
+  #previous: PathKey = '';
+  #owners = new Map<string, number>();
+  #bodyBytes = 0;
+  #crc = 0;
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'wx', 0o600);
+  }
+
+  add({ key, kind, attributes, file }: IndexEntry): void {
+    const { type, uname, gname, linkTarget } = attributes;
+    // Six bits of room for every number, and all texts.
+    const mostBytes = 128 + key.length + uname.length + gname.length + linkTarget.length;
+    if (this.#at + mostBytes > this.#block.length) {
+      this.#flush();
+      if (blockHeadBytes + mostBytes > this.#block.length) this.#block = Buffer.allocUnsafe(2 * mostBytes);
+    }
+    const shared = sharedLength(this.#previous, key);
+    this.#previous = key;
+    this.#number(shared);
+    this.#text(shared === 0 ? key : key.slice(shared));
+    this.#number(2 * types.indexOf(type) + (kind === 'signature' ? 1 : 0));
+    this.#number(attributes.mode);
+    this.#owner(attributes);
+    this.#number(Math.max(attributes.mtimeSeconds, 0));
+    this.#number(file);
+    if (type === 'symlink') this.#text(linkTarget);
+    if (type === 'char-device' || type === 'block-device') {
+      this.#number(attributes.deviceMajor);
+      this.#number(attributes.deviceMinor);
+    }
+    if (this.#at >= blockBytes) this.#flush();
+  }
+
+  /** Closes the index: `endIndex` makes it count. */
+  finish(): IndexBody {
+    this.#flush();
+    closeSync(this.#fd);
+    return { sizeBytes: this.#bodyBytes, crc: this.#crc };
+  }
+
+  abandon(): void {
+    closeSync(this.#fd);
+  }
+
+  #owner({ uid, gid, uname, gname }: Attributes): void {
+    const id = `${uid}\0${gid}\0${uname}\0${gname}`;
+    const known = this.#owners.get(id);
+    if (known !== undefined) {
+      this.#number(known);
+      return;
+    }
+    this.#number(this.#owners.size);
+    this.#owners.set(id, this.#owners.size);
+    this.#number(uid);
+    this.#number(gid);
+    this.#text(uname);
+    this.#text(gname);
+  }
+
+  #number(value: number): void {
+    let rest = value;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#block[this.#at++] = (rest % 0x80) | 0x80;
+    this.#block[this.#at++] = rest;
+  }
+
+  #text(text: string): void {
+    this.#number(text.length);
+    this.#at += this.#block.write(text, this.#at, 'latin1');
+  }
+
+  #flush(): void {
+    if (this.#at === blockHeadBytes) return;
+    const block = this.#block.subarray(0, this.#at);
+    block.writeUInt32LE(this.#at - blockHeadBytes, 0);
+    writeAllSync(this.#fd, block);
+    this.#crc = crc32(block, this.#crc);
+    this.#bodyBytes += block.length;
+    this.#at = blockHeadBytes;
+    this.#previous = '';
+  }
+}
+
+/** The blocks of an index that was written. */
+export interface IndexBody {
+  sizeBytes: number;
+  crc: number;
+}
+
+/** Writes the trailer of an index, or replaces it: from now on it counts for these signature files. Errors: those of the
+ *  file system. */
+export function endIndex(path: string, { sizeBytes, crc }: IndexBody, digest: Uint8Array): void {
+  const trailer = Buffer.alloc(trailerBytes);
+  magic.copy(trailer);
+  trailer.writeBigUInt64LE(BigInt(sizeBytes), 8);
+  trailer.writeUInt32LE(crc, 16);
+  trailer.set(digest, 20);
+  const fd = openSync(path, 'r+');
+  try {
+    ftruncateSync(fd, sizeBytes);
+    writeAllSync(fd, trailer, sizeBytes);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Reads an index. */
+export class SignatureIndexReader {
+  readonly body: IndexBody;
+  readonly #fd: number;
+  #position = 0;
+  #block: Buffer = Buffer.alloc(0);
+  #end = 0;
+  #at = 0;
+  #previous: PathKey = '';
+  readonly #owners: Pick<Attributes, 'uid' | 'gid' | 'uname' | 'gname'>[] = [];
+
+  private constructor(fd: number, body: IndexBody) {
+    this.#fd = fd;
+    this.body = body;
+  }
+
+  /** Opens an index that fits the signature files, after all of it was checked; undefined if there is none. */
+  static open(path: string, digest: Uint8Array): SignatureIndexReader | undefined {
+    let fd: number;
+    try {
+      fd = openSync(path, 'r');
+    } catch {
+      return undefined;
+    }
+    try {
+      const body = readTrailer(fd, digest);
+      if (body !== undefined && checksumOf(fd, body.sizeBytes) === body.crc) {
+        return new SignatureIndexReader(fd, body);
+      }
+    } catch {
+      // One that cannot be read is no index: the signatures have it all.
+    }
+    closeSync(fd);
+    return undefined;
+  }
+
+  /** The next path; undefined at the end. */
+  next(): IndexEntry | undefined {
+    if (this.#at === this.#end && !this.#readBlock()) return undefined;
+    const shared = this.#number();
+    const rest = this.#text();
+    const key = shared === 0 ? rest : this.#previous.slice(0, shared) + rest;
+    this.#previous = key;
+    const form = this.#number();
+    const type = types[form >> 1] as EntryType;
+    const mode = this.#number();
+    const { uid, gid, uname, gname } = this.#owner();
+    const mtimeSeconds = this.#number();
+    const file = this.#number();
+    const linkTarget = type === 'symlink' ? this.#text() : '';
+    const isDevice = type === 'char-device' || type === 'block-device';
+    const deviceMajor = isDevice ? this.#number() : 0;
+    const deviceMinor = isDevice ? this.#number() : 0;
+    return {
+      key,
+      kind: form % 2 === 1 ? 'signature' : 'snapshot',
+      attributes: { type, mode, uid, gid, uname, gname, mtimeSeconds, linkTarget, deviceMajor, deviceMinor },
+      file,
+    };
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #owner(): Pick<Attributes, 'uid' | 'gid' | 'uname' | 'gname'> {
+    const place = this.#number();
+    const known = this.#owners[place];
+    if (known !== undefined) return known;
+    const owner = { uid: this.#number(), gid: this.#number(), uname: this.#text(), gname: this.#text() };
+    this.#owners[place] = owner;
+    return owner;
+  }
+
+  #number(): number {
+    let byte = this.#block[this.#at++]!;
+    let value = byte & 0x7f;
+    for (let weight = 0x80; byte >= 0x80; weight *= 0x80) {
+      byte = this.#block[this.#at++]!;
+      value += (byte & 0x7f) * weight;
+    }
+    return value;
+  }
+
+  #text(): string {
+    const length = this.#number();
+    const start = this.#at;
+    this.#at += length;
+    return length === 0 ? '' : this.#block.toString('latin1', start, this.#at);
+  }
+
+  #readBlock(): boolean {
+    if (this.#position >= this.body.sizeBytes) return false;
+    const head = Buffer.alloc(blockHeadBytes);
+    readFully(this.#fd, head, blockHeadBytes, this.#position);
+    this.#end = head.readUInt32LE(0);
+    if (this.#block.length < this.#end) this.#block = Buffer.allocUnsafe(this.#end);
+    readFully(this.#fd, this.#block, this.#end, this.#position + blockHeadBytes);
+    this.#position += blockHeadBytes + this.#end;
+    this.#at = 0;
+    this.#previous = '';
+    return true;
+  }
+}
+
+function readTrailer(fd: number, digest: Uint8Array): IndexBody | undefined {
+  const sizeBytes = fstatSync(fd).size - trailerBytes;
+  if (sizeBytes < 0) return undefined;
+  const trailer = Buffer.alloc(trailerBytes);
+  readFully(fd, trailer, trailerBytes, sizeBytes);
+  const fits =
+    trailer.subarray(0, 8).equals(magic) &&
+    trailer.readBigUInt64LE(8) === BigInt(sizeBytes) &&
+    trailer.subarray(20).equals(digest);
+  return fits ? { sizeBytes, crc: trailer.readUInt32LE(16) } : undefined;
+}
+
+function checksumOf(fd: number, sizeBytes: number): number {
+  const buffer = Buffer.allocUnsafe(Math.min(checkBytes, sizeBytes));
+  let crc = 0;
+  for (let at = 0; at < sizeBytes; at += checkBytes) {
+    const size = Math.min(checkBytes, sizeBytes - at);
+    readFully(fd, buffer, size, at);
+    crc = crc32(buffer.subarray(0, size), crc);
+  }
+  return crc;
+}
+
+function readFully(fd: number, target: Buffer, sizeBytes: number, position: number): void {
+  for (let done = 0; done < sizeBytes; ) {
+    const size = readSync(fd, target, done, sizeBytes - done, position + done);
+    if (size === 0) throw new Error('the index ends early');
+    done += size;
+  }
+}
+
+function sharedLength(one: string, other: string): number {
+  const most = Math.min(one.length, other.length);
+  let length = 0;
+  while (length < most && one.charCodeAt(length) === other.charCodeAt(length)) length++;
+  return length;
+}

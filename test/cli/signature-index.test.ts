@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { IndexedSignatures } from '../../src/chain/indexed-signatures.js';
+import { type KnownSignatures, SignatureStore } from '../../src/chain/signature-store.js';
+import { evolve, lastStep } from '../trees/evolve.js';
+import { oddTree } from '../trees/odd-tree.js';
+import { isRoot, Trial } from './trial.js';
+
+const indexName = 'tundra-signatures.index';
+
+/** The local signature files of a trial, oldest first. */
+function signatureFiles(trial: Trial): string[] {
+  const folder = join(trial.archive, 'trial');
+  const names = readdirSync(folder).filter((name) => name.endsWith('.sigtar.gz'));
+  const full = names.filter((name) => name.includes('full')).at(-1) as string;
+  const start = /full-signatures\.(\w+)/.exec(full)![1]!;
+  const later = names.filter((name) => name.includes('new') && /signatures\.(\w+)/.exec(name)![1]! >= start);
+  return [full, ...later.sort()].map((name) => join(folder, name));
+}
+
+/** All that they know, and the signatures themselves. */
+async function known(signatures: KnownSignatures): Promise<unknown[]> {
+  const found: unknown[] = [];
+  try {
+    for (let entry = await signatures.next(); entry !== undefined; entry = await signatures.next()) {
+      if (entry.kind === 'deleted') continue;
+      const { key, kind, file } = entry;
+      const { type, mode, uid, gid, uname, gname, mtimeSeconds, linkTarget, deviceMajor, deviceMinor } =
+        entry.attributes;
+      const data: Uint8Array[] = [];
+      if (kind === 'signature') for await (const piece of signatures.data()) data.push(Buffer.from(piece));
+      const isDevice = type.endsWith('device');
+      found.push({
+        ...{ key, kind, file, type, mode, uid, gid, uname, gname, mtimeSeconds },
+        linkTarget: type === 'symlink' ? linkTarget : '',
+        numbers: isDevice ? [deviceMajor, deviceMinor] : [],
+        data: Buffer.concat(data).toString('base64'),
+      });
+    }
+  } finally {
+    await signatures.close();
+  }
+  return found;
+}
+
+/** Asserts that the index fits, and says what the signatures say. */
+async function assertIndexed(trial: Trial): Promise<void> {
+  const files = signatureFiles(trial);
+  const index = IndexedSignatures.open(join(trial.archive, 'trial', indexName), files);
+  assert.ok(index !== undefined, 'the index fits');
+  assert.deepEqual(await known(index), await known(new SignatureStore(files)));
+}
+
+describe('the index of the signatures', { timeout: 300_000 }, () => {
+  it('says after every run what the signatures say', async (t) => {
+    const trial = new Trial('gzip');
+    t.after(() => trial.dispose());
+    await oddTree(trial.source, { root: isRoot });
+    await trial.full();
+    await assertIndexed(trial);
+    for (let step = 1; step <= lastStep; step++) {
+      evolve(trial.source, step);
+      await trial.incremental();
+      await assertIndexed(trial);
+      await trial.incremental();
+      await assertIndexed(trial);
+    }
+  });
+
+  it('is made anew where it is gone, damaged, or older than the signatures', async (t) => {
+    const trial = new Trial('gzip');
+    t.after(() => trial.dispose());
+    const path = join(trial.archive, 'trial', indexName);
+    await oddTree(trial.source, { root: isRoot });
+    await trial.full();
+    const first = readFileSync(path);
+    rmSync(path);
+    evolve(trial.source, 1);
+    await trial.incremental();
+    await assertIndexed(trial);
+
+    const damaged = readFileSync(path);
+    damaged[damaged.length >> 1]! ^= 1;
+    writeFileSync(path, damaged);
+    evolve(trial.source, 2);
+    await trial.incremental();
+    await assertIndexed(trial);
+
+    writeFileSync(path, first);
+    evolve(trial.source, 3);
+    await trial.incremental();
+    await assertIndexed(trial);
+    await trial.run(['verify', '--compare-data', trial.url, trial.source]);
+  });
+});
