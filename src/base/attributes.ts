@@ -20,3 +20,17 @@ export interface Attributes {
   deviceMajor: number;
   deviceMinor: number;
 }
+
+/** Those of an entry of which nothing is kept, such as that of a path that is gone. */
+export const emptyAttributes: Readonly<Attributes> = {
+  type: 'file',
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  uname: '',
+  gname: '',
+  mtimeSeconds: 0,
+  linkTarget: '',
+  deviceMajor: 0,
+  deviceMinor: 0,
+};

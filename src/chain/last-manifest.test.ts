@@ -4,12 +4,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { formatManifestHeader, formatVolumeRecord } from '../format/manifest.js';
 import { noPrefixes } from '../format/names.js';
 import { readCatalog } from './catalog.js';
-import {
-  canonicalSource,
-  checkLastManifest,
-  type LastManifestOptions,
-  type SourceIdentity,
-} from './last-manifest.js';
+import { checkLastManifest, type LastManifestOptions, type SourceIdentity } from './last-manifest.js';
 import { fakeSeal, MemoryBackend, temporaryFolder, testStores } from './stores.fixture.js';
 
 const local = 'duplicity-full.20200101T000000Z.manifest';
@@ -110,20 +105,5 @@ describe('checkLastManifest', () => {
   it('does without a local manifest that is damaged', async (t) => {
     const [told] = await check(t, { stored: sealed(manifestText()), cached: 'rubbish\n' });
     assert.match(told!, /not a manifest/);
-  });
-});
-
-describe('canonicalSource', () => {
-  it('drops what does not count', () => {
-    const cases = {
-      '/': '/',
-      '//a/./b//': '/a/b',
-      './a/../b': 'a/../b',
-      '.': '.',
-      '': '.',
-      './': '.',
-      'a\xff/': 'a\xff',
-    };
-    for (const [path, canonical] of Object.entries(cases)) assert.equal(canonicalSource(path), canonical);
   });
 });

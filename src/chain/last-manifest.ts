@@ -10,7 +10,7 @@ export interface SourceIdentity {
   hostname: string;
   /** The host's fully qualified name, which old manifests hold; asked for only if `hostname` does not fit. */
   fullHostname: () => Promise<string | undefined>;
-  /** As `canonicalSource` gives it. */
+  /** The source folder, canonical. */
   directory: Latin1;
 }
 
@@ -146,11 +146,4 @@ function sourceMismatch(
         'run with --allow-source-mismatch.',
     },
   );
-}
-
-/** A source folder as manifests hold it: without `.` components, doubled and trailing slashes; `..` stays. */
-export function canonicalSource(path: Latin1): Latin1 {
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  if (path.startsWith('/')) return `/${parts.join('/')}`;
-  return parts.length === 0 ? '.' : parts.join('/');
 }

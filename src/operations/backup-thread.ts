@@ -5,6 +5,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { emptyAttributes } from '../base/attributes.js';
 import { messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import { archivePlace, onDisk, writeAllSync } from '../base/local-disk.js';
@@ -24,13 +25,7 @@ import { signatureBlockSize, signatureSizeBytes } from '../rsync/signature-forma
 import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
 import { walkWarnings } from '../source/walk.js';
-import {
-  BlockPacker,
-  type DataReader,
-  deletedAttributes,
-  headerOf,
-  type PackedBatch,
-} from '../volume/packer.js';
+import { BlockPacker, type DataReader, headerOf, type PackedBatch } from '../volume/packer.js';
 import { type SlotRing, SlotWriter } from '../volume/slots.js';
 import { entriesOfWalk } from './walk-ahead.js';
 
@@ -167,7 +162,7 @@ class SourceThread {
       this.#counts.sourceFileSizeBytes += change.current.sizeBytes;
     } else if (change.kind === 'deleted') {
       this.#packer.addDeleted(change.known.key);
-      this.#signatures?.add('deleted', change.known.key, headerOf('', deletedAttributes));
+      this.#signatures?.add('deleted', change.known.key, headerOf('', emptyAttributes));
       this.#counts.deletedFiles++;
       this.#record('deleted', change.known.key, change.known.attributes.type === 'file');
     } else if (change.current.attributes.type !== 'file') {

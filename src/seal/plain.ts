@@ -1,36 +1,30 @@
 import type { SealOutput, SealWriter } from './cipher.js';
+import { PieceGatherer } from './piece-gatherer.js';
 
 const PIECE_BYTES = 256 * 1024;
 
 /** Neither compresses nor encrypts: gathers what is written into pieces. */
 export class PlainWriter implements SealWriter {
-  readonly #output: SealOutput;
-  #piece = new Uint8Array(PIECE_BYTES);
-  #filledBytes = 0;
+  readonly #pieces: PieceGatherer;
   bytesOut = 0;
 
   constructor(output: SealOutput) {
-    this.#output = output;
+    this.#pieces = new PieceGatherer(PIECE_BYTES, (piece) => {
+      this.bytesOut += piece.length;
+      return output(piece) || undefined;
+    });
   }
 
   get bytesPending(): number {
-    return this.#filledBytes;
+    return this.#pieces.filledBytes;
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
-    for (let taken = 0; taken < bytes.length; ) {
-      const size = Math.min(bytes.length - taken, PIECE_BYTES - this.#filledBytes);
-      this.#piece.set(bytes.subarray(taken, taken + size), this.#filledBytes);
-      this.#filledBytes += size;
-      taken += size;
-      const waiting = this.#filledBytes === PIECE_BYTES ? this.#emit() : undefined;
-      if (waiting) return waiting.then(() => this.write(bytes.subarray(taken)));
-    }
-    return undefined;
+    return this.#pieces.write(bytes);
   }
 
   async settle(): Promise<void> {
-    if (this.#filledBytes > 0) await this.#emit();
+    await this.#pieces.flush();
   }
 
   finish(): Promise<void> {
@@ -38,14 +32,6 @@ export class PlainWriter implements SealWriter {
   }
 
   async abort(): Promise<void> {
-    this.#filledBytes = 0;
-  }
-
-  #emit(): Promise<void> | undefined {
-    const piece = this.#piece.subarray(0, this.#filledBytes);
-    this.#piece = new Uint8Array(PIECE_BYTES);
-    this.#filledBytes = 0;
-    this.bytesOut += piece.length;
-    return this.#output(piece) || undefined;
+    this.#pieces.filledBytes = 0;
   }
 }

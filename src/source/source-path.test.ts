@@ -35,6 +35,8 @@ it('makes source folders canonical', () => {
     './': '.',
     'a/../b': 'a/../b',
     '/.': '/',
+    '': '.',
+    'a\xff/': 'a\xff',
   };
   for (const [given, canonical] of Object.entries(cases))
     assert.equal(canonicalRoot(given), canonical, given);

@@ -1,4 +1,4 @@
-import type { Attributes } from '../base/attributes.js';
+import { type Attributes, emptyAttributes } from '../base/attributes.js';
 import type { PathKey } from '../base/path-key.js';
 import { blockSizeBytes, type DifftarKind, formatDifftarName } from '../format/difftar.js';
 import type { TarHeader } from '../format/tar/header.js';
@@ -29,20 +29,6 @@ const headerSlackBytes = 64 * 1024;
 /** A slot must hold at least one block of this size. */
 export const largestBlockBytes = blockSizeBytes + headerSlackBytes;
 
-/** Attributes of the entry of a path that is gone. */
-export const deletedAttributes: Attributes = {
-  type: 'file',
-  mode: 0,
-  uid: 0,
-  gid: 0,
-  uname: '',
-  gname: '',
-  mtimeSeconds: 0,
-  linkTarget: '',
-  deviceMajor: 0,
-  deviceMinor: 0,
-};
-
 /**
  * Packs entries into the blocks of a difftar: each block is one tar entry, header and padded data, so that a volume may
  * end between any two. Blocks gather in slots; a full slot goes out as a batch.
@@ -68,7 +54,7 @@ export class BlockPacker {
   }
 
   addDeleted(key: PathKey): void {
-    this.#addHeaderOnly(key, headerOf(formatDifftarName('deleted', key, false), deletedAttributes));
+    this.#addHeaderOnly(key, headerOf(formatDifftarName('deleted', key, false), emptyAttributes));
   }
 
   /**

@@ -1,22 +1,12 @@
-import type { EntryType } from '../../base/attributes.js';
+import type { Attributes } from '../../base/attributes.js';
 import type { Latin1 } from '../../base/path-key.js';
 
-/** An entry of a tar, without its data. Its fields are those of `Attributes`, the name and the size of the data. */
-export interface TarHeader {
+/** An entry of a tar, without its data. */
+export interface TarHeader extends Attributes {
   /** As in the archive: a directory's ends in `/`. */
   name: Latin1;
-  type: EntryType;
-  mode: number;
-  uid: number;
-  gid: number;
-  uname: Latin1;
-  gname: Latin1;
-  mtimeSeconds: number;
   /** Length of the data that follows; 0 for all but files. */
   sizeBytes: number;
-  linkTarget: Latin1;
-  deviceMajor: number;
-  deviceMinor: number;
 }
 
 export const blockBytes = 512;

@@ -1,4 +1,4 @@
-import type { EntryType } from '../../base/attributes.js';
+import { type EntryType, emptyAttributes } from '../../base/attributes.js';
 import type { Latin1 } from '../../base/path-key.js';
 import { blockBytes, field, nameBytes, ownerNameBytes, paddedBytes, type TarHeader } from './header.js';
 
@@ -58,7 +58,7 @@ function longRecordBytes(text: Latin1): number {
 
 /** Writes a record that extends the next header; returns where it ends. */
 function writeRecord(flag: number, text: Latin1, sizeBytes: number, target: Uint8Array, at: number): number {
-  const header: TarHeader = { ...recordHeader, sizeBytes };
+  const header: TarHeader = { ...emptyAttributes, name: longRecordName, sizeBytes };
   writeBlock(header, flag, target, at);
   const textAt = at + blockBytes;
   const end = textAt + paddedBytes(sizeBytes);
@@ -66,21 +66,6 @@ function writeRecord(flag: number, text: Latin1, sizeBytes: number, target: Uint
   target.fill(0, textAt + text.length, end);
   return end;
 }
-
-const recordHeader: TarHeader = {
-  name: longRecordName,
-  type: 'file',
-  mode: 0,
-  uid: 0,
-  gid: 0,
-  uname: '',
-  gname: '',
-  mtimeSeconds: 0,
-  sizeBytes: 0,
-  linkTarget: '',
-  deviceMajor: 0,
-  deviceMinor: 0,
-};
 
 function writeBlock(header: TarHeader, flag: number, target: Uint8Array, at: number): void {
   target.fill(0, at, at + blockBytes);

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { TundraError } from '../../base/errors.js';
 import type { Secret } from '../../base/secret.js';
 import type { SealOutput, SealWriter } from '../cipher.js';
+import { PieceGatherer } from '../piece-gatherer.js';
 import { sealFailure } from './failures.js';
 import type { Gnupg, GnupgRun } from './program.js';
 import type { GnupgReport } from './status.js';
@@ -34,8 +35,7 @@ export class GnupgWriter implements SealWriter {
   readonly #output: SealOutput;
   readonly #gnupg: Gnupg;
   readonly #keys: SealingKeys;
-  #piece = Buffer.allocUnsafe(PIECE_BYTES);
-  #filledBytes = 0;
+  readonly #pieces = new PieceGatherer(PIECE_BYTES, (piece) => this.#send(piece));
   /** Plaintext bytes that were handed to gpg. */
   #sentBytes = 0;
   #starting: Promise<GnupgRun> | undefined;
@@ -59,27 +59,19 @@ export class GnupgWriter implements SealWriter {
     if (this.#state !== 'open') return 0;
     const { encryptKeys, hiddenEncryptKeys } = this.#keys;
     const frameBytes = FRAME_BYTES + RECIPIENT_BYTES * (encryptKeys.length + hiddenEncryptKeys.length);
-    const waitingBytes = this.#filledBytes + (this.#run?.stdin?.writableLength ?? 0);
+    const waitingBytes = this.#pieces.filledBytes + (this.#run?.stdin?.writableLength ?? 0);
     // Nothing comes out that did not go in, but for a few bytes in each KiB.
     const mostBytes = Math.max(0, this.#sentBytes + (this.#sentBytes >> 10) - this.bytesOut);
     return waitingBytes + Math.min(mostBytes, UNDERWAY_BYTES) + frameBytes;
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
-    for (let taken = 0; taken < bytes.length; ) {
-      const size = Math.min(bytes.length - taken, PIECE_BYTES - this.#filledBytes);
-      this.#piece.set(bytes.subarray(taken, taken + size), this.#filledBytes);
-      this.#filledBytes += size;
-      taken += size;
-      const waiting = this.#filledBytes === PIECE_BYTES ? this.#send() : undefined;
-      if (waiting) return waiting.then(() => this.write(bytes.subarray(taken)));
-    }
-    return undefined;
+    return this.#pieces.write(bytes);
   }
 
   /** gpg cannot be told to let go of what it holds: waits while it goes on by itself. */
   async settle(): Promise<void> {
-    if (this.#filledBytes > 0) await this.#send();
+    await this.#pieces.flush();
     if (this.#run !== undefined) await this.#drain(this.#run);
     for (let before = Number.POSITIVE_INFINITY; this.bytesPending < before; ) {
       before = this.bytesPending;
@@ -88,7 +80,8 @@ export class GnupgWriter implements SealWriter {
   }
 
   async finish(): Promise<void> {
-    await (this.#filledBytes > 0 ? this.#send() : this.#start());
+    await this.#pieces.flush();
+    await this.#start();
     const run = this.#run!;
     run.stdin!.end();
     const report = await run.ended;
@@ -105,13 +98,10 @@ export class GnupgWriter implements SealWriter {
     await run?.ended.catch(() => {});
   }
 
-  /** Hands the gathered piece to gpg; returns a promise when gpg is not keeping up, or not there yet. */
-  #send(): Promise<void> | undefined {
+  /** Hands a piece to gpg; returns a promise when gpg is not keeping up, or not there yet. */
+  #send(piece: Uint8Array): Promise<void> | undefined {
     const run = this.#run;
-    if (run === undefined) return this.#start().then(() => this.#send());
-    const piece = this.#piece.subarray(0, this.#filledBytes);
-    this.#piece = Buffer.allocUnsafe(PIECE_BYTES);
-    this.#filledBytes = 0;
+    if (run === undefined) return this.#start().then(() => this.#send(piece));
     this.#sentBytes += piece.length;
     let keepsUp = false;
     this.#taken = new Promise((resolve) => {
