@@ -59,6 +59,11 @@ export class SignatureStore implements KnownSignatures {
     return this.#settle(sources);
   }
 
+  /** What each set says of the path of the entry that `next` gave, oldest first. */
+  versions(): SignatureEntry[] {
+    return this.#current.map(({ entry }) => entry as SignatureEntry);
+  }
+
   /** The data of the entry that `next` gave, piece by piece: the signature of a regular file. */
   async *data(): AsyncGenerator<Uint8Array> {
     const newest = this.#current.at(-1);
