@@ -26,7 +26,9 @@ async function bundle() {
     bundle: true,
     format: 'esm',
     platform: 'node',
-    target: 'node20.15',
+    target: 'node20.18',
+    // Packages stay as they are, and are loaded when a command needs them.
+    packages: 'external',
     logLevel: 'warning',
   };
   // Commands are loaded when they are called, and share their code; a thread is one file.

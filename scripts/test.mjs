@@ -1,11 +1,34 @@
 // Runs every built test file with Node's own test runner.
 // `npm test -- PATTERN` runs the files whose path contains PATTERN.
-import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const openStackModule = join(root, 'dist/test/services/openstack.js');
+
+/** Whether a module imports Swift and Keystone: by itself, or through other modules of the tests. */
+function usesOpenStack(file, seen = new Set()) {
+  if (file === openStackModule) return true;
+  if (seen.has(file) || !file.startsWith(join(root, 'dist/test')) || !existsSync(file)) return false;
+  seen.add(file);
+  const imported = [...readFileSync(file, 'utf8').matchAll(/from '(\.[^']+\.js)'/g)];
+  return imported.some(([, path]) => usesOpenStack(resolve(dirname(file), path), seen));
+}
+
+/** Starts Swift and Keystone once for all test files, where one needs them and nobody has started them already. */
+async function startServices(files) {
+  if (!files.some((file) => usesOpenStack(join(root, file)))) return undefined;
+  const { openStackPeers, openStackVariable, startOpenStack } = await import(openStackModule);
+  const { hasProgram } = await import(join(root, 'dist/test/peers.js'));
+  if (process.env[openStackVariable] || !openStackPeers.every(hasProgram)) return undefined;
+  const services = await startOpenStack();
+  process.env[openStackVariable] = services.description;
+  return services;
+}
+
 const patterns = process.argv.slice(2);
 const files = ['dist/src', 'dist/test']
   .flatMap((folder) =>
@@ -17,9 +40,10 @@ if (files.length === 0) {
   console.error(`no test file matches ${patterns.join(' ')}`);
   process.exit(2);
 }
-const { status } = spawnSync(
-  process.execPath,
-  ['--test', '--test-concurrency=2', '--test-reporter=spec', ...files],
-  { cwd: root, stdio: 'inherit' },
-);
-process.exit(status ?? 1);
+const services = await startServices(files);
+const options = ['--test', '--test-concurrency=2', '--test-reporter=spec'];
+const tests = spawn(process.execPath, [...options, ...files], { cwd: root, stdio: 'inherit' });
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => tests.kill(signal));
+const [status] = await once(tests, 'exit');
+await services?.stop();
+process.exitCode = status ?? 1;

@@ -1,7 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { errnoOf, messageOf, TundraError } from '../base/errors.js';
 import type { EventSink } from '../base/events.js';
 import { LocalArchive } from '../chain/archive.js';
 import { archiveFolder } from '../chain/archive-folder.js';
@@ -13,10 +11,13 @@ import { createCipher, createOpener } from '../seal/ciphers.js';
 import { CompressPool } from '../seal/compress-pool.js';
 import { PassphraseKeys } from '../seal/library/s2k.js';
 import type { Sealing, SealSettings } from '../seal/settings.js';
+import { coldFileDriver } from '../storage/cold-file/driver.js';
 import { localDriver } from '../storage/local/local-backend.js';
 import { multiDriver } from '../storage/multi/open.js';
 import type { BackendOptions } from '../storage/registry.js';
 import { BackendRegistry } from '../storage/registry.js';
+import { swiftDriver } from '../storage/swift/driver.js';
+import { makeTempFolder, removeDeadTempFolders } from './temp-folder.js';
 
 /** All that a session is composed from. */
 export interface SessionSettings {
@@ -37,7 +38,7 @@ export interface SessionSettings {
 
 /** The storages this build knows. */
 export function backendRegistry(): BackendRegistry {
-  return new BackendRegistry([localDriver, multiDriver]);
+  return new BackendRegistry([localDriver, coldFileDriver, multiDriver, swiftDriver()]);
 }
 
 /** Opens storage, local archive and its lock, runs `action`, and closes them again whatever happens. */
@@ -66,9 +67,11 @@ export async function withSession<T>(
     let removeTemp = () => {};
     const compressor = new CompressPool();
     try {
-      const tempFolder = makeTempFolder(settings.tempDir ?? environment.TMPDIR ?? tmpdir());
+      const tempBase = settings.tempDir ?? environment.TMPDIR ?? tmpdir();
+      const tempFolder = makeTempFolder(tempBase);
       removeTemp = () => rmSync(tempFolder, { recursive: true, force: true });
       process.once('exit', removeTemp);
+      removeDeadTempFolders(tempBase);
       await archive.removeLeftovers();
       const { passphrase } = settings.seal;
       const seal: SealSettings = {
@@ -82,6 +85,7 @@ export async function withSession<T>(
       const cipher = createCipher(seal);
       return await action({
         backend,
+        retries: { attempts: settings.backend.numRetries, delayMs: settings.backend.retryDelayMs },
         archive,
         prefixes: settings.prefixes,
         cipher,
@@ -104,22 +108,5 @@ export async function withSession<T>(
     }
   } finally {
     await backend.close();
-  }
-}
-
-function makeTempFolder(base: string): string {
-  try {
-    mkdirSync(base, { recursive: true });
-    return mkdtempSync(join(base, 'tundra-'));
-  } catch (cause) {
-    const space = errnoOf(cause) === 'ENOSPC';
-    throw new TundraError(
-      space ? 'no-free-space' : 'generic',
-      `no temporary folder in ${base}: ${messageOf(cause)}`,
-      {
-        cause,
-        advice: 'Choose another place with --tempdir or TMPDIR.',
-      },
-    );
   }
 }

@@ -44,6 +44,8 @@ export const exitStatusOf = {
   'backend-code': 55,
   /** The object lies in cold storage and must be thawed first. */
   'backend-sealed': 50,
+  /** What was asked for in cold storage cannot be read yet: the same command goes on later. */
+  'not-thawed': 75,
   /** Bytes that came from outside break their format. */
   format: 1,
 } as const;

@@ -14,7 +14,16 @@ export type OperationEvent =
   /** A warning about one path; `text` names it. */
   | { kind: 'file-warning'; key: PathKey; code: number; text: string }
   | { kind: 'volume'; number: number; sizeBytes: number }
-  | { kind: 'progress'; bytesDone: number };
+  | { kind: 'progress'; bytesDone: number }
+  | ({ kind: 'thaw' } & ThawCounts);
+
+/** How the objects stand that were asked for in cold storage. */
+export interface ThawCounts {
+  states: Record<'sealed' | 'thawing' | 'ready', { objects: number; sizeBytes: number }>;
+  /** When the last of them can be read, in milliseconds since the epoch, as the storage says; undefined if it does not
+   *  tell of all. */
+  readyAtMs: number | undefined;
+}
 
 /** Where an operation's events go. */
 export type EventSink = (event: OperationEvent) => void;

@@ -9,8 +9,8 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { needs } from '../../test/peers.js';
 import { TundraError } from '../base/errors.js';
+import { isRunning, startOfProcess } from '../base/process-start.js';
 import { acquireArchiveLock } from './lock.js';
-import { isRunning, startOfProcess } from './process-start.js';
 
 /** No duplicity in the path: only our own lock is taken. */
 const alone = { env: { PATH: '/nonexistent' } };
@@ -39,7 +39,7 @@ async function leaveLock(
   change: Record<string, unknown>,
   name = 'lockfile.tundra',
 ): Promise<void> {
-  const start = await startOfProcess(process.pid);
+  const start = startOfProcess(process.pid);
   const lock = {
     pid: process.pid,
     start,
@@ -105,7 +105,7 @@ test('a lock of a process that has died is taken over', async (t) => {
 });
 
 test('a later process with the number of the dead one does not hold the lock', async (t) => {
-  if ((await startOfProcess(process.pid)) === undefined) return t.skip('needs Linux: the start of a process');
+  if (startOfProcess(process.pid) === undefined) return t.skip('needs Linux: the start of a process');
   const folder = await newFolder(t);
   await leaveLock(folder, { start: 'another start of the system 1' });
   await (await acquireArchiveLock(folder, alone)).release();
@@ -181,12 +181,12 @@ test('a folder that cannot hold a lock', async (t) => {
   await assert.rejects(acquireArchiveLock(folder, alone), { code: 'bad-archive-dir' });
 });
 
-test('processes are told apart', async () => {
-  const start = (await startOfProcess(process.pid)) ?? null;
-  assert.equal(await isRunning(process.pid, start), true);
-  assert.equal(await isRunning(process.pid, null), true);
-  assert.equal(await isRunning(deadPid(), start), false);
-  if (start !== null) assert.equal(await isRunning(process.pid, `${start}1`), false);
+test('processes are told apart', () => {
+  const start = startOfProcess(process.pid) ?? null;
+  assert.equal(isRunning(process.pid, start), true);
+  assert.equal(isRunning(process.pid, null), true);
+  assert.equal(isRunning(deadPid(), start), false);
+  if (start !== null) assert.equal(isRunning(process.pid, `${start}1`), false);
 });
 
 /** Runs the peer on an archive; its status and all it says. */

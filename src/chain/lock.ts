@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, TundraError } from '../base/errors.js';
 import { archivePlace, diskError } from '../base/local-disk.js';
+import { isRunning, startOfProcess } from '../base/process-start.js';
 import { keepPeerOut } from './peer-lock.js';
-import { isRunning, startOfProcess } from './process-start.js';
 
 /** The right to write to a local archive. */
 export interface ArchiveLock {
@@ -75,7 +75,7 @@ export async function acquireArchiveLock(
  */
 async function takeLock(folder: string, path: string, depth = 0): Promise<ArchiveLock> {
   const pid = process.pid;
-  const start = (await startOfProcess(pid)) ?? null;
+  const start = startOfProcess(pid) ?? null;
   const holder: Holder = { pid, start, host: hostname(), since: new Date().toISOString(), token: newToken() };
   const lock = { release: () => releaseLock(path, holder.token) };
   for (let round = 0; round < rounds; round++) {
@@ -85,7 +85,7 @@ async function takeLock(folder: string, path: string, depth = 0): Promise<Archiv
     if (found === undefined) continue;
     // A network file system can say that a link failed which it has made.
     if (found.token === holder.token) return lock;
-    if (found.holder === undefined ? found.ageMs < unfinishedForMs : await isAlive(found.holder)) {
+    if (found.holder === undefined ? found.ageMs < unfinishedForMs : isAlive(found.holder)) {
       throw heldBy(folder, path, found.holder);
     }
     if (depth === deepestTakeover) break;
@@ -171,8 +171,8 @@ function parseHolder(text: string): Holder | undefined {
   return { pid, start, host, since, token };
 }
 
-async function isAlive(holder: Holder): Promise<boolean> {
-  return holder.host !== hostname() || (await isRunning(holder.pid, holder.start));
+function isAlive(holder: Holder): boolean {
+  return holder.host !== hostname() || isRunning(holder.pid, holder.start);
 }
 
 function heldBy(folder: string, path: string, holder: Holder | undefined): TundraError {

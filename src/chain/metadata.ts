@@ -10,8 +10,11 @@ import { type FileChange, type Manifest, ManifestParser } from '../format/manife
 import { type NamePrefixes, parseRemoteName, type RemoteName } from '../format/names.js';
 import type { Opener } from '../seal/cipher.js';
 import type { StorageBackend } from '../storage/backend.js';
+import { type RereadOptions, readWhole } from '../storage/read-whole.js';
 import type { LocalArchive } from './archive.js';
 import { writeNewFile } from './new-file.js';
+
+const longestLineBytes = 1 << 20;
 
 /** Where manifests and signatures are: on the storage, sealed, and in the local archive, plain. */
 export interface MetadataStores {
@@ -21,6 +24,8 @@ export interface MetadataStores {
   prefixes: NamePrefixes;
   /** An existing folder for sealed files on their way from the storage. */
   temporaryFolder: string;
+  /** How often a file is read from the storage where it breaks off. */
+  retries: Pick<RereadOptions, 'attempts' | 'delayMs'>;
   events: EventSink;
 }
 
@@ -36,17 +41,29 @@ export function localNameOf(remoteName: string, kind: RemoteName['kind']): strin
 
 /** Copies a manifest or a signature file from the storage to the local archive, streaming. */
 export async function fetchToArchive(stores: MetadataStores, remoteName: string): Promise<void> {
-  const { archive, backend } = stores;
+  const { archive } = stores;
   const parsed = parseName(stores, remoteName);
   const localName = localNameOf(remoteName, parsed.kind);
   if (parsed.kind === 'signatures' && parsed.compressed && !parsed.encrypted) {
-    await archive.writeGzipped(localName, await backend.get(remoteName));
+    await fetchWhole(stores, remoteName, (bytes) => archive.writeGzipped(localName, bytes));
   } else {
     await openRemote(stores, remoteName, (plain) => archive.write(localName, plain));
   }
 }
 
-/** Opens a file of the storage and hands on its plain bytes. Nothing is left on the local disk. */
+/** Reads a file of the storage; where it breaks off, `use` is called again with its bytes from the start. */
+function fetchWhole<T>(
+  { backend, retries, events }: MetadataStores,
+  remoteName: string,
+  use: (bytes: ByteStream) => Promise<T>,
+): Promise<T> {
+  return readWhole(backend, remoteName, use, { ...retries, onEvent: events });
+}
+
+/**
+ * Opens a file of the storage and hands on its plain bytes. Nothing is left on the local disk. Where the storage breaks
+ * off, `use` may be called again, with the bytes from the start.
+ */
 export async function openRemote<T>(
   stores: MetadataStores,
   remoteName: string,
@@ -54,14 +71,17 @@ export async function openRemote<T>(
 ): Promise<T> {
   const { backend, opener, temporaryFolder } = stores;
   const { encrypted, compressed } = parseName(stores, remoteName);
-  if (!encrypted && !compressed) return use(await backend.get(remoteName));
+  if (!encrypted && !compressed) return fetchWhole(stores, remoteName, use);
   const openAt = async (path: string) =>
     use((await opener.open(path, { encrypted, compressed }, remoteName)).bytes);
   const inPlace = backend.localPathOf?.(remoteName);
   if (inPlace !== undefined) return openAt(inPlace);
   const spool = join(temporaryFolder, `tundra-${randomBytes(8).toString('hex')}.spool`);
   try {
-    await writeNewFile(spool, await backend.get(remoteName), temporaryPlace);
+    await fetchWhole(stores, remoteName, async (bytes) => {
+      await rm(spool, { force: true });
+      await writeNewFile(spool, bytes, temporaryPlace);
+    });
     return await openAt(spool);
   } finally {
     await rm(spool, { force: true });
@@ -115,4 +135,27 @@ export async function* listedFiles(plain: ByteStream): AsyncGenerator<ListedFile
   }
   parser.finish();
   yield* files;
+}
+
+/**
+ * Whether the text of a manifest ends with its list of files, all that the list says it has. That is written last: then
+ * nothing was cut off. Old manifests have no such list.
+ */
+export async function endsWithFileList(plain: ByteStream): Promise<boolean> {
+  let missing: number | undefined;
+  let tail = '';
+  const take = (line: string) => {
+    const count = /^filelist +([0-9]+)/i.exec(line)?.[1];
+    if (count !== undefined) missing = Number(count);
+    else if (!line.startsWith(' ')) missing = undefined;
+    else if (missing !== undefined) missing--;
+  };
+  for await (const piece of plain) {
+    const lines = (tail + Buffer.from(piece).toString('latin1')).split('\n');
+    tail = lines.pop() ?? '';
+    for (const line of lines) take(line);
+    if (tail.length > longestLineBytes) return false;
+  }
+  if (tail !== '') take(tail);
+  return missing === 0;
 }

@@ -6,10 +6,13 @@ import { type ListedFile, listedFiles } from './metadata.js';
 import { endIndex, SignatureIndexReader, SignatureIndexWriter } from './signature-index.js';
 import { SignatureStore } from './signature-store.js';
 
+/** What a volume may hold. */
+export type VolumeRange = Pick<VolumeRecord, 'number' | 'startKey' | 'endKey'>;
+
 /** A set of a chain, with what its metadata tells. */
 export interface MappedSet {
   /** As the manifest has them, ascending. */
-  volumes: readonly VolumeRecord[];
+  volumes: readonly VolumeRange[];
   /** The plain manifest, to read its file list from. */
   manifest(): ByteStream;
   /** Its local signature file. */
@@ -103,10 +106,10 @@ function contributing(versions: readonly Version[], changes: readonly (FileChang
 
 /** Finds the volumes of a set that hold a path. Paths are asked for in order. */
 class VolumeRanges {
-  readonly #volumes: readonly VolumeRecord[];
+  readonly #volumes: readonly VolumeRange[];
   #first = 0;
 
-  constructor(volumes: readonly VolumeRecord[]) {
+  constructor(volumes: readonly VolumeRange[]) {
     this.#volumes = volumes;
   }
 

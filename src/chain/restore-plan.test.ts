@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { isWithin, type PathKey } from '../base/path-key.js';
 import type { Manifest, VolumeRecord } from '../format/manifest.js';
 import { noPrefixes } from '../format/names.js';
-import { fetchOrder, planRestore } from './restore-plan.js';
+import { fetchOrder, planRestore, requireWholeManifest } from './restore-plan.js';
 import { setNames } from './set-writer.js';
 import type { BackupSet } from './sets.js';
 
@@ -78,6 +78,9 @@ describe('planRestore', () => {
           number: 1,
           name: 'duplicity-full.20200913T122640Z.vol1.difftar.gpg',
           startKey: '',
+          lowestKey: '',
+          startsEarlier: false,
+          endKey: 'b',
           hash: { algorithm: 'SHA1', hex: '1' },
           encrypted: true,
           compressed: false,
@@ -88,6 +91,9 @@ describe('planRestore', () => {
           number: 1,
           name: 'duplicity-full.20200913T122641Z.vol1.difftar.gz',
           startKey: 'a',
+          lowestKey: 'a',
+          startsEarlier: false,
+          endKey: 'a',
           hash: { algorithm: 'SHA1', hex: '1' },
           encrypted: false,
           compressed: true,
@@ -103,11 +109,68 @@ describe('planRestore', () => {
     await assert.rejects(planOf([one], 'a'), { code: 'backend-not-found', message: /volume 1 of / });
   });
 
-  it('refuses a manifest that names fewer volumes than there are, or none', async () => {
-    const one = setOf(0, [record(1, '', 'a'), record(2, 'b', 'c')]);
-    one.manifest.volumes.pop();
-    await assert.rejects(planOf([one], 'a'), { code: 'unreadable-manifests', message: /volume 2/ });
-    await assert.rejects(planOf([setOf(0, [])], ''), { code: 'unreadable-manifests', message: /volume 1/ });
+  it('takes the end of a volume for the lowest path of the next one', async () => {
+    const volumes = [record(1, '', 'big'), record(2, 'big', 'm'), record(3, 'n', 'p')];
+    const [planned] = (await planOf([setOf(0, volumes)], '')).sets;
+    assert.deepEqual(
+      planned!.map(({ lowestKey }) => lowestKey),
+      ['', 'big', 'm'],
+    );
+  });
+
+  it('finds what the peer wrote after it took up a run whose last file was gone', async () => {
+    // The third volume holds a, b and c: it follows a volume that ends in the middle of a file.
+    for (const startKey of ['', 'b']) {
+      const volumes = [
+        record(1, '', '0'),
+        { ...record(2, '0', '0'), startBlock: 14, endBlock: 28 },
+        record(3, startKey, 'c'),
+      ];
+      const plannedFor = async (wanted: PathKey) =>
+        (await planOf([setOf(0, volumes)], wanted)).sets[0]!.map(({ number }) => number);
+      assert.deepEqual(await plannedFor('a'), [3]);
+      assert.deepEqual(await plannedFor('c'), [3]);
+      assert.deepEqual(await plannedFor(''), [1, 2, 3]);
+      assert.deepEqual(await plannedFor('d'), []);
+    }
+  });
+});
+
+describe('requireWholeManifest', () => {
+  const never = async () => assert.fail('the text was read again');
+
+  it('refuses a manifest that names fewer volumes than there are, one with a gap, and an empty one', async () => {
+    const check = async (named: number[], stored: number[]) => {
+      const { set, manifest } = setOf(
+        0,
+        stored.map((number) => record(number, 'a', 'b')),
+      );
+      manifest.volumes = named.map((number) => record(number, 'a', 'b'));
+      return requireWholeManifest(set, manifest, 'its manifest', async () => false);
+    };
+    const cutBefore = (number: number) => ({
+      code: 'unreadable-manifests',
+      message: `the manifest its manifest is cut short: it does not name volume ${number}`,
+    });
+    assert.deepEqual(await check([1, 2], [1, 2]), []);
+    assert.deepEqual(await check([1, 2], [2]), []);
+    await assert.rejects(check([1], [1, 2]), cutBefore(2));
+    await assert.rejects(check([1], [1, 5]), cutBefore(2));
+    await assert.rejects(check([1, 3], [1, 2, 3]), cutBefore(2));
+    await assert.rejects(check([2, 3], [2, 3]), cutBefore(1));
+    await assert.rejects(check([], [1]), cutBefore(1));
+    await assert.rejects(check([], []), cutBefore(1));
+  });
+
+  it('takes volumes behind the last one for leftovers where nothing was cut off', async () => {
+    const { set, manifest } = setOf(0, [record(1, 'a', 'b'), record(2, 'c', 'd'), record(3, 'e', 'f')]);
+    manifest.volumes = manifest.volumes.slice(0, 1);
+    const leftovers = await requireWholeManifest(set, manifest, 'it', async () => true);
+    assert.deepEqual(leftovers, [set.volumes.get(2), set.volumes.get(3)]);
+    manifest.volumes = [];
+    await assert.rejects(requireWholeManifest(set, manifest, 'it', never), { code: 'unreadable-manifests' });
+    const whole = setOf(0, [record(1, 'a', 'b')]);
+    assert.deepEqual(await requireWholeManifest(whole.set, whole.manifest, 'it', never), []);
   });
 });
 

@@ -10,6 +10,11 @@ export interface PlannedVolume {
   /** On the storage. */
   name: string;
   startKey: PathKey;
+  /** Where the volume before it ends: no path in it is lower. For the first one, `startKey`. */
+  lowestKey: PathKey;
+  /** Whether it may hold paths from `lowestKey` on, though its manifest says `startKey`. */
+  startsEarlier: boolean;
+  endKey: PathKey;
   /** Hash of the stored file; undefined where the manifest has none. */
   hash: { algorithm: string; hex: string } | undefined;
   encrypted: boolean;
@@ -21,9 +26,19 @@ export interface RestorePlan {
   /** The path that is wanted, with all below it. */
   wanted: PathKey;
   sets: PlannedVolume[][];
+  /** The index that `mapRestore` wrote, if volumes were left out by it. */
+  map?: string | undefined;
 }
 
-/** The volumes of the sets that may hold the wanted path or something below it. */
+/**
+ * The volumes of the sets that may hold the wanted path or something below it.
+ *
+ * Where a volume begins is not always what the manifest says. After the peer has taken up a broken-off run, and the last
+ * file of the last volume is gone or has become shorter, the next volume's record names the path of its second entry, or
+ * the root; where it ends is always right.
+ *
+ * @param readManifest gives the manifest of a set; it names all volumes: see `requireWholeManifest`
+ */
 export async function planRestore(
   sets: readonly BackupSet[],
   wanted: PathKey,
@@ -32,34 +47,57 @@ export async function planRestore(
 ): Promise<RestorePlan> {
   const planned: PlannedVolume[][] = [];
   for (const set of sets) {
-    const manifest = await readManifest(set);
-    requireAllVolumes(set, manifest, set.manifestName ?? 'of an interrupted run');
-    planned.push(
-      manifest.volumes
-        .filter((volume) => volumeMayHold(volume, wanted))
-        .map((volume) => plan(set, volume, prefixes)),
-    );
+    const volumes: PlannedVolume[] = [];
+    let before: VolumeRecord | undefined;
+    let lowestKey: PathKey = '';
+    for (const volume of (await readManifest(set)).volumes) {
+      const { startKey, endKey } = volume;
+      if (before === undefined) lowestKey = startKey;
+      const isMisplaced = before?.endBlock !== undefined && startKey !== before.endKey;
+      if (volumeMayHold(isMisplaced ? { ...volume, startKey: lowestKey } : volume, wanted))
+        volumes.push(plan(set, volume, { lowestKey, startsEarlier: isMisplaced }, prefixes));
+      if (endKey > lowestKey) lowestKey = endKey;
+      before = volume;
+    }
+    planned.push(volumes);
   }
   return { wanted, sets: planned };
 }
 
 /**
- * Makes sure that a manifest names the volumes that the storage has, and at least one. One that was emptied or cut short
- * is still a manifest to read, but what is missing there would be missing in what is restored, and nobody would be told.
- * Error: `unreadable-manifests`.
+ * Makes sure that a manifest names the volumes that the storage has, without a gap, and at least one. One that was
+ * emptied or cut short is still a manifest to read, but what is missing there would be missing in what is restored, and
+ * nobody would be told. Error: `unreadable-manifests`.
+ *
+ * @param endsWithFileList asked only where the storage has volumes behind the last one that is named: then nothing was
+ *   cut off, and they are left from a run that was broken off and taken up again
+ * @returns the names of those volumes
  */
-export function requireAllVolumes(set: BackupSet, { volumes }: Manifest, manifestName: string): void {
-  const unnamed = [...set.volumes.keys()].at(-1) ?? 1;
-  if ((volumes.at(-1)?.number ?? 0) >= unnamed) return;
+export async function requireWholeManifest(
+  set: BackupSet,
+  { volumes }: Manifest,
+  manifestName: string,
+  endsWithFileList: () => Promise<boolean>,
+): Promise<string[]> {
+  const misnumbered = volumes.findIndex(({ number }, index) => number !== index + 1);
+  const named = misnumbered === -1 ? volumes.length : misnumbered;
+  const unnamed = [...set.volumes].filter(([number]) => number > named).map(([, name]) => name);
+  const isWhole = named === volumes.length && named > 0;
+  if (isWhole && (unnamed.length === 0 || (await endsWithFileList()))) return unnamed;
   throw new TundraError(
     'unreadable-manifests',
-    `the manifest ${manifestName} is cut short: it does not name volume ${unnamed}`,
+    `the manifest ${manifestName} is cut short: it does not name volume ${named + 1}`,
     { advice: 'Restore a time before this set with --time.' },
   );
 }
 
-function plan(set: BackupSet, volume: VolumeRecord, prefixes: NamePrefixes): PlannedVolume {
-  const { number, startKey } = volume;
+function plan(
+  set: BackupSet,
+  volume: VolumeRecord,
+  start: Pick<PlannedVolume, 'lowestKey' | 'startsEarlier'>,
+  prefixes: NamePrefixes,
+): PlannedVolume {
+  const { number, startKey, endKey } = volume;
   const name = set.volumes.get(number);
   if (name === undefined) {
     throw new TundraError(
@@ -73,14 +111,14 @@ function plan(set: BackupSet, volume: VolumeRecord, prefixes: NamePrefixes): Pla
   }
   const parsed = parseRemoteName(name, prefixes);
   const { encrypted = false, compressed = false } = parsed ?? {};
-  return { number, name, startKey, hash: bestHash(volume), encrypted, compressed };
+  return { number, name, startKey, ...start, endKey, hash: bestHash(volume), encrypted, compressed };
 }
 
 /** The volumes of a plan in the order in which the merge comes to them. */
 export function fetchOrder(plan: RestorePlan): { set: number; volume: PlannedVolume }[] {
   return plan.sets
     .flatMap((volumes, set) => volumes.map((volume) => ({ set, volume })))
-    .sort((a, b) => compareKeys(a.volume.startKey, b.volume.startKey) || a.set - b.set);
+    .sort((a, b) => compareKeys(a.volume.lowestKey, b.volume.lowestKey) || a.set - b.set);
 }
 
 function compareKeys(a: PathKey, b: PathKey): number {

@@ -38,6 +38,8 @@ export class MemoryBackend implements StorageBackend {
   readonly fetched: string[] = [];
   /** Objects whose stream breaks off in the middle. */
   readonly broken = new Set<string>();
+  /** How often the stream of an object breaks off before it comes whole. */
+  readonly breaks = new Map<string, number>();
 
   async put(): Promise<void> {
     throw new Error('nothing is stored here');
@@ -47,7 +49,9 @@ export class MemoryBackend implements StorageBackend {
     this.fetched.push(name);
     const bytes = this.objects.get(name);
     if (bytes === undefined) throw new TundraError('backend-not-found', `${name} is not there`);
-    return this.broken.has(name) ? breakingOff(bytes) : lentPieces(bytes);
+    const breaks = this.breaks.get(name) ?? 0;
+    this.breaks.set(name, Math.max(breaks - 1, 0));
+    return breaks > 0 || this.broken.has(name) ? breakingOff(bytes) : lentPieces(bytes);
   }
 
   async list() {
@@ -132,6 +136,7 @@ export async function testStores<Backend extends StorageBackend>(
     opener: testOpener(passphrase),
     prefixes: noPrefixes,
     temporaryFolder: folder,
+    retries: { attempts: 3, delayMs: 1 },
     events: (event) => told.push(event),
     told,
     texts: () => told.map((event) => (event.kind === 'message' ? event.text : event.kind)),

@@ -6,11 +6,12 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { noPrefixes } from '../format/names.js';
 import { readCatalog } from './catalog.js';
-import { openRemote } from './metadata.js';
+import { endsWithFileList, openRemote } from './metadata.js';
 import {
   collect,
   fakeSeal,
   folderBackend,
+  lentPieces,
   MemoryBackend,
   plainContents,
   temporaryFolder,
@@ -91,6 +92,24 @@ describe('planSynchronisation', () => {
     const chain = [`${signatures}.gpg`, `${nextSignatures}.gpg`, `${manifest}.gpg`, `${nextManifest}.gpg`];
     assert.deepEqual(missingAt(firstDay), chain.sort());
     assert.deepEqual(missingAt(otherYear), later.slice(1).sort());
+  });
+
+  it('fetches for a restore only the manifests that it reads', () => {
+    const third = '20200103T000000Z';
+    const last = `duplicity-inc.${second}.to.${third}.manifest`;
+    const lastSignatures = `duplicity-new-signatures.${second}.to.${third}.sigtar`;
+    const later = gpg.map((name) => name.replaceAll(first, '20210101T000000Z'));
+    const remote = [...gpg, nextManifest, nextSignatures, last, lastSignatures, ...later];
+    const missingAt = (time: number, local: string[] = []) =>
+      plan(remote, local, { mode: 'restore', time }).missing;
+    const day = (number: number) => Date.UTC(2020, 0, number, 12) / 1000;
+    assert.deepEqual(missingAt(day(1)), [`${manifest}.gpg`]);
+    assert.deepEqual(missingAt(day(2)), [`${manifest}.gpg`, nextManifest]);
+    assert.deepEqual(missingAt(day(3)), [`${manifest}.gpg`, nextManifest, last]);
+    assert.deepEqual(missingAt(day(3), [manifest, nextManifest]), [last]);
+    assert.deepEqual(missingAt(day(400)), [later[1]]);
+    assert.deepEqual(plan([], [manifest], { mode: 'restore' }), { missing: [], spurious: [manifest] });
+    assert.deepEqual(plan([`${signatures}.gpg`], [], { mode: 'restore' }), { missing: [], spurious: [] });
   });
 
   it('has nothing left to do when it was carried out', () => {
@@ -231,6 +250,30 @@ describe('synchronise', () => {
     assert.deepEqual(readdirSync(stores.temporaryFolder), ['archive']);
   });
 
+  it('begins again where the storage breaks off', async (t) => {
+    const objects = {
+      [manifest]: Buffer.from(manifestText),
+      [`${signatures}.gz`]: gzipSync(sigtarText, { level: 1 }),
+      [`${nextManifest}.gpg`]: sealed(manifestText),
+      [`${nextSignatures}.gpg`]: sealed(sigtarText),
+    };
+    const { backend, stores, run } = await storesWith(t, objects);
+    for (const name of Object.keys(objects)) backend.breaks.set(name, 2);
+    await run();
+    assert.deepEqual(plainContents(stores.archive.folder), {
+      [`${signatures}.gz`]: sigtarText,
+      [manifest]: manifestText,
+      [`${nextSignatures}.gz`]: sigtarText,
+      [nextManifest]: manifestText,
+    });
+    assert.equal(backend.fetched.length, 12);
+    assert.equal(
+      stores.texts().filter((text) => text.includes('the line went dead; trying again')).length,
+      8,
+    );
+    assert.deepEqual(readdirSync(stores.temporaryFolder), ['archive']);
+  });
+
   it('fetches several files at once, and all that began is done when one fails', async (t) => {
     const names = Array.from({ length: 20 }, (_, day) => manifest.replace('0101', `01${day + 10}`));
     const { backend, stores, run } = await storesWith(
@@ -279,5 +322,28 @@ describe('openRemote', () => {
       openRemote(stores, 'notes.txt', async () => {}),
       { code: 'format' },
     );
+  });
+});
+
+describe('endsWithFileList', () => {
+  const volumeLines = 'Volume 1:\n    StartingPath   .  \n    EndingPath     a  \n    Hash SHA1 00\n';
+  const ends = (text: string, pieceBytes = 7) => endsWithFileList(lentPieces(Buffer.from(text), pieceBytes));
+
+  it('tells a manifest that was written to its end from one that was cut, wherever that was', async () => {
+    const text = `Hostname h\n${volumeLines}Filelist 2\n    new      a\n    changed  b\n`;
+    assert.equal(await ends(text), true);
+    assert.equal(await ends(text, 1000), true);
+    assert.equal(await ends(`Hostname h\n${volumeLines}Filelist 0\n`), true);
+    const lastLine = text.lastIndexOf('\n', text.length - 2) + 1;
+    for (let length = 0; length < lastLine; length++) {
+      assert.equal(await ends(text.slice(0, length)), false, `${length}`);
+    }
+  });
+
+  it('knows nothing of manifests without a list, or with one before the volumes', async () => {
+    assert.equal(await ends(`Hostname h\n${volumeLines}`), false);
+    assert.equal(await ends(`Hostname h\nFilelist 1\n    new      a\n${volumeLines}`), false);
+    assert.equal(await ends(''), false);
+    assert.equal(await ends(`Filelist 0\n${'x'.repeat(2 << 20)}`, 100_000), false);
   });
 });

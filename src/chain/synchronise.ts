@@ -2,13 +2,16 @@ import { TundraError } from '../base/errors.js';
 import type { EventSink, Level } from '../base/events.js';
 import { type NamePrefixes, setEnd } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
-import { type BackupChain, type Catalog, chainAt, coveringChains } from './catalog.js';
+import { type BackupChain, type Catalog, chainAt, coveringChains, setsAt } from './catalog.js';
 import { fetchToArchive, localNameOf, type MetadataStores, unsealedName } from './metadata.js';
 import { type ParsedName, parseNames, preferred, timesKey } from './sets.js';
 
 export interface SynchroniseOptions {
-  /** `full`: all metadata; `partial`: only that of the chain for `time`. */
-  mode: 'full' | 'partial';
+  /**
+   * `full`: all metadata; `partial`: only that of the chain for `time`; `restore`: only the manifests of the sets that a
+   * restore of `time` reads. It needs no signatures, and must not fail for one that is damaged.
+   */
+  mode: 'full' | 'partial' | 'restore';
   /** The time to restore, or now. */
   time: EpochSeconds;
   /** Only tell what would be done. */
@@ -86,8 +89,13 @@ function metadataOf(names: readonly string[], prefixes: NamePrefixes): ParsedNam
   return parseNames(names, prefixes).filter(({ parsed }) => parsed.kind !== 'volume');
 }
 
-/** In partial mode, what overlaps the chain in question; all, if it is not clear which chain that is. */
+/** What the mode asks for; all, if that is a chain and it is not clear which one. */
 function needed(catalog: Catalog, { mode, time }: Pick<SynchroniseOptions, 'mode' | 'time'>) {
+  if (mode === 'restore') {
+    const chain = chainAt(catalog, time);
+    const sets = new Set((chain ? setsAt(chain, time) : []).map(({ times }) => timesKey(times)));
+    return ({ parsed: { kind, set } }: ParsedName) => kind === 'manifest' && sets.has(timesKey(set));
+  }
   const chain: BackupChain | undefined =
     mode === 'full' || coveringChains(catalog, time).length > 1 ? undefined : chainAt(catalog, time);
   if (chain === undefined) return () => true;

@@ -13,6 +13,8 @@ export interface Terminal {
   outBytes(line: Latin1): void;
   err(line: string): void;
   event(event: OperationEvent): void;
+  /** The same, all of it to standard error: where standard output is for a program. */
+  errEvent(event: OperationEvent): void;
   /** Writes what is held back. */
   flush(): void;
 }
@@ -49,6 +51,7 @@ export function createTerminal(verbosity: number): Terminal {
       process.stderr.write(`${line}\n`);
     },
     event: (event) => textRenderer(terminal.verbosity, terminal)(event),
+    errEvent: (event) => textRenderer(terminal.verbosity, { out: terminal.err, err: terminal.err })(event),
     flush,
   };
   return terminal;

@@ -85,6 +85,25 @@ export const optionSchemas = [
     help: 'restored files belong to whoever restores them',
   },
   { name: 'compare-data', kind: 'flag', help: 'verify: compare with the files on disk' },
+  { name: 'wait', kind: 'flag', help: 'thaw: wait until all that was asked for can be read' },
+  {
+    name: 'no-wait',
+    kind: 'flag',
+    help: 'restore, verify: ask for what is in cold storage, and do not wait',
+  },
+  {
+    name: 'spool-size',
+    kind: 'positive',
+    value: 'MB',
+    help: 'volumes from cold storage to keep on the local disk at once (20000)',
+  },
+  {
+    name: 'prices',
+    kind: 'text',
+    value: 'FILE',
+    help: 'prices of cold storage (~/.config/tundra/prices.json)',
+  },
+  { name: 'json', kind: 'flag', help: 'plan, thaw: report as JSON' },
   { name: 'ignore-errors', kind: 'flag', help: 'restore what can be restored of a damaged backup' },
 
   { name: 'file-changed', kind: 'text', value: 'PATH', help: 'status: the sets in which this file changed' },
@@ -174,6 +193,13 @@ export const commandSchemas = [
     help: 'tell which backups there are',
   },
   { name: 'list-current-files', aliases: ['ls'], arguments: ['URL'], help: 'list the files in the backup' },
+  {
+    name: 'plan',
+    aliases: [],
+    arguments: ['URL'],
+    help: 'tell what a restore needs from cold storage, how long that takes and what it costs; asks for nothing',
+  },
+  { name: 'thaw', aliases: [], arguments: ['URL'], help: 'ask cold storage for what a restore needs' },
   {
     name: 'demo',
     aliases: [],

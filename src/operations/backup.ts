@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorOfPlain, TundraError } from '../base/errors.js';
 import { archivePlace, temporaryPlace } from '../base/local-disk.js';
@@ -12,8 +13,9 @@ import { type EpochSeconds, prettyTime } from '../format/times.js';
 import { type SealedVolume, VolumeCutter } from '../volume/cutter.js';
 import { createSlotRing, SlotReader, type SlotRing } from '../volume/slots.js';
 import type { BackupThreadJob, BackupThreadMessage } from './backup-thread.js';
+import { synchronisedCollection } from './collection.js';
 import { readFile, sealToFile } from './seal-file.js';
-import { metadataStores, newTempPath, type Session, synchronisedCollection, tell } from './session.js';
+import { metadataStores, newTempPath, type Session, tell } from './session.js';
 import type { SourceSide } from './source-side.js';
 import { UploadQueue, uploadFile } from './uploads.js';
 
@@ -176,8 +178,9 @@ async function makeSet(
     onVolume: (volume) => sending.add(volume),
   });
   const ring = createSlotRing(slotBytes, slotCount);
+  const job = jobOf(session, options, knownSignatures, ring);
   const messages = options.source.begin({
-    ...jobOf(session, options, knownSignatures, ring),
+    ...job,
     signatureFile: set.signaturePath,
     fileListFile: options.listFiles ? set.fileListPath : undefined,
   });
@@ -204,6 +207,7 @@ async function makeSet(
     await cutter.abort();
     await sending.settle();
     await set.abandon();
+    await rm(job.index.newPath, { force: true });
     throw error;
   }
 }

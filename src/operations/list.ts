@@ -2,9 +2,11 @@ import type { Attributes } from '../base/attributes.js';
 import { TundraError } from '../base/errors.js';
 import type { PathKey } from '../base/path-key.js';
 import { signatureChainAt } from '../chain/catalog.js';
-import { SignatureStore } from '../chain/signature-store.js';
+import { type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
-import { type Session, synchronisedCollection, tell } from './session.js';
+import { synchronisedCollection } from './collection.js';
+import { ArchiveMender } from './mend-archive.js';
+import { type Session, tell } from './session.js';
 
 /** A path in the backup. */
 export interface ListedEntry {
@@ -34,12 +36,31 @@ export async function* listFiles(
     );
   }
   const files = chain.files.filter(({ end }, index) => index === 0 || end <= at);
-  const store = new SignatureStore(files.map(({ name }) => session.archive.pathOf(name)));
+  const paths = files.map(({ name }) => session.archive.pathOf(name));
+  const mender = new ArchiveMender(session);
+  let last: PathKey | undefined;
+  for (;;) {
+    try {
+      for await (const entry of entriesOf(paths)) {
+        if (last !== undefined && entry.key <= last) continue;
+        last = entry.key;
+        if (entry.kind !== 'deleted') yield entry;
+      }
+      return;
+    } catch (error) {
+      // Signatures that were mended meanwhile are read anew, up to where the list stands.
+      if (!(await mender.mend(error))) throw error;
+    }
+  }
+}
+
+async function* entriesOf(signatureFiles: readonly string[]): AsyncGenerator<SignatureEntry> {
+  const store = new SignatureStore(signatureFiles);
   try {
     for (;;) {
       const entry = await store.next();
       if (entry === undefined) return;
-      if (entry.kind !== 'deleted') yield entry;
+      yield entry;
     }
   } finally {
     await store.close();

@@ -13,7 +13,8 @@ import {
   TundraError,
 } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
-import { displayKey, type Latin1, type PathKey } from '../base/path-key.js';
+import { displayKey, isWithin, type Latin1, type PathKey } from '../base/path-key.js';
+import { openRestoreMap } from '../chain/restore-map.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
 import { writeContents } from '../change/contents.js';
 import {
@@ -38,10 +39,14 @@ import { selectionRoot, walkEvent } from './source-events.js';
 export interface RestoreThreadInput {
   /** The sets of the chain, oldest first, with the volumes that may hold what is wanted. */
   sets: readonly (readonly PlannedVolume[])[];
+  /** The index of what there is to restore, if volumes that hold nothing of it are missing in `sets`. */
+  map: string | undefined;
   /** Only this path and what lies below it. */
   wanted: PathKey;
   tempDir: string;
   tellFiles: boolean;
+  /** Leave out what is damaged of a volume, and go on. */
+  ignoreErrors: boolean;
   action:
     | { kind: 'restore'; target: Latin1; restoreOwnership: boolean; numericOwner: boolean }
     | { kind: 'check' }
@@ -69,10 +74,13 @@ export interface RestoreThreadResult {
 /** The answer to `need`. */
 export type VolumeAnswer =
   | { set: number; volume: number; channel: Channel }
+  | { set: number; volume: number; isLeftOut: true }
   | { set: number; volume: number; error: PlainError };
 
 /** Machine-log codes. */
 const cannotProcess = 12;
+const cutShort =
+  'its end is missing: the run that backed it up was broken off, and taken up again when the file had changed or was gone';
 /** Errors of the target that every further file would meet too. */
 const fatalErrnos = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EMFILE', 'ENFILE']);
 
@@ -94,11 +102,18 @@ class RestoreThread {
   }
 
   async run(): Promise<void> {
-    const { sets, wanted, action } = this.#input;
+    const { sets, map, wanted, ignoreErrors, action } = this.#input;
     const readers = sets.map(
-      (volumes, set) => new SetReader(set, volumes, wanted, (volume) => this.#openVolume(set, volume)),
+      (volumes, set) =>
+        new SetReader(set, volumes, wanted, {
+          open: (volume) => this.#openVolume(set, volume),
+          onDamage: ignoreErrors ? (error) => this.#leaveOutRest(error) : undefined,
+          onCutShort: (key) => this.#warn(key, cutShort),
+          skipsVolumes: map !== undefined,
+        }),
     );
-    const paths = merge(readers);
+    const merged = merge(readers);
+    const paths = this.#possible(map === undefined ? merged : this.#mapped(merged, map), readers);
     try {
       if (action.kind === 'restore') await this.#restore(paths, action);
       else if (action.kind === 'check') await this.#check(paths);
@@ -110,14 +125,65 @@ class RestoreThread {
     this.#send({ kind: 'done', result: this.#result });
   }
 
+  /** The paths that the map has: what else the volumes hold is gone, which they need not tell. */
+  async *#mapped(paths: AsyncIterable<Versions>, map: string): AsyncGenerator<Versions> {
+    const index = openRestoreMap(map);
+    const missing = (key: PathKey) => {
+      this.#result.failures++;
+      this.#warn(key, 'the backup should have it, and no volume does');
+    };
+    try {
+      let wanted = index.next();
+      for await (const versions of paths) {
+        const newest = versions.at(-1);
+        const key = newest?.key as PathKey;
+        for (; wanted !== undefined && wanted.key < key; wanted = index.next()) missing(wanted.key);
+        if (wanted?.key !== key) continue;
+        if (wanted.file === newest?.age) yield versions;
+        else missing(key);
+        wanted = index.next();
+      }
+      for (; wanted !== undefined; wanted = index.next()) missing(wanted.key);
+    } finally {
+      index.close();
+    }
+  }
+
+  /** The paths that can be in a tree; of others it is told and counted that they cannot. */
+  async *#possible(paths: AsyncIterable<Versions>, readers: Versions): AsyncGenerator<Versions> {
+    let noFolder: PathKey | undefined;
+    for await (const versions of paths) {
+      const { key, header } = newestEntry(versions);
+      const isBelow = noFolder !== undefined && isWithin(key, noFolder);
+      if (!isBelow) noFolder = header.type === 'directory' ? undefined : key;
+      const problem = isBelow
+        ? `it lies below ${displayKey(noFolder as PathKey)}, which is no folder in the backup`
+        : hasGap(versions, readers)
+          ? 'it may build on a version in a volume that is left out; restore a time before that with --time'
+          : undefined;
+      if (problem === undefined) {
+        yield versions;
+        continue;
+      }
+      this.#result.failures++;
+      this.#warn(key, problem);
+    }
+  }
+
   async #restore(
     paths: AsyncIterable<Versions>,
     action: { target: Latin1; restoreOwnership: boolean; numericOwner: boolean },
   ): Promise<void> {
+    let withoutSetId = 0;
     const writer = new TreeWriter(action.target, {
       owners: action.restoreOwnership ? this.#owners : undefined,
       numericOwner: action.numericOwner,
       onWarning: (key, text) => this.#warn(key, text),
+      onSetIdLeftOut: (key) => {
+        withoutSetId++;
+        const text = `${displayKey(key)}: set-user-ID and set-group-ID left out, as the owner is not restored`;
+        this.#tell({ kind: 'message', level: 'info', text });
+      },
     });
     for await (const versions of paths) {
       const { key, header } = newestEntry(versions);
@@ -130,6 +196,10 @@ class RestoreThread {
       }
     }
     writer.finish();
+    if (withoutSetId === 0) return;
+    const entries = withoutSetId === 1 ? '1 entry was' : `${withoutSetId} entries were`;
+    const text = `${entries} restored without set-user-ID and set-group-ID, as the owner was not restored.`;
+    this.#tell({ kind: 'message', level: 'warning', text });
   }
 
   async #apply(writer: TreeWriter, key: PathKey, header: TarHeader, versions: Versions): Promise<void> {
@@ -225,12 +295,20 @@ class RestoreThread {
     this.#tell({ kind: 'message', level: 'notice', text });
   }
 
-  async #openVolume(set: number, { number: volume }: PlannedVolume): Promise<OpenedVolume> {
+  async #openVolume(set: number, { number: volume }: PlannedVolume): Promise<OpenedVolume | undefined> {
     const channel = await this.#volumes.request(set, volume);
+    if (channel === undefined) return undefined;
     return {
       bytes: receive(channel, () => this.#send({ kind: 'free', set, volume })),
       close: async () => this.#send({ kind: 'release', set, volume }),
     };
+  }
+
+  /** Tells and counts that a volume is damaged from here on. */
+  #leaveOutRest({ message, exitStatus }: TundraError): void {
+    this.#result.failures++;
+    const text = `${message}\nThe rest of this volume is left out, as --ignore-errors asks.`;
+    this.#tell({ kind: 'message', level: 'error', text, code: exitStatus });
   }
 
   /** The path below the target: the wanted path itself becomes the root. */
@@ -278,14 +356,17 @@ class RestoreThread {
 /** Asks the main thread for volumes. */
 class VolumeDesk {
   readonly #send: (message: RestoreThreadMessage) => void;
-  readonly #waiting = new Map<string, { resolve(channel: Channel): void; reject(error: Error): void }>();
+  readonly #waiting = new Map<
+    string,
+    { resolve(channel: Channel | undefined): void; reject(error: Error): void }
+  >();
 
   constructor(send: (message: RestoreThreadMessage) => void) {
     this.#send = send;
   }
 
-  /** Where the bytes of a volume come, once it is there and was found to be whole. */
-  request(set: number, volume: number): Promise<Channel> {
+  /** Where the bytes of a volume come, once it is there and was found to be whole; undefined if it is left out. */
+  request(set: number, volume: number): Promise<Channel | undefined> {
     return new Promise((resolve, reject) => {
       this.#waiting.set(`${set}.${volume}`, { resolve, reject });
       this.#send({ kind: 'need', set, volume });
@@ -297,8 +378,16 @@ class VolumeDesk {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     if ('channel' in answer) waiting?.resolve(answer.channel);
+    else if ('isLeftOut' in answer) waiting?.resolve(undefined);
     else waiting?.reject(errorOfPlain(answer.error));
   }
+}
+
+/** Whether a set between the oldest version and the newest one may hold another one that was left out. */
+function hasGap(versions: Versions, readers: Versions): boolean {
+  const [oldest, newest] = [versions[0], versions.at(-1)];
+  if (versions.length < 2 || oldest === undefined || newest === undefined) return false;
+  return readers.slice(oldest.age + 1, newest.age).some((reader) => reader.isInGap);
 }
 
 function newestEntry(versions: Versions): SetEntry {

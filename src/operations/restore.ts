@@ -1,26 +1,34 @@
 import { errorOfPlain, messageOf, TundraError } from '../base/errors.js';
-import { displayKey, type Latin1, type PathKey } from '../base/path-key.js';
+import { displayBytes, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { type BackupSet, type Catalog, chainAt, setsAt } from '../chain/catalog.js';
-import { readLocalManifest, readRemoteManifest } from '../chain/metadata.js';
+import { endsWithFileList, openRemote, readLocalManifest, readRemoteManifest } from '../chain/metadata.js';
 import {
   fetchOrder,
   type PlannedVolume,
   planRestore,
   type RestorePlan,
-  requireAllVolumes,
+  requireWholeManifest,
 } from '../chain/restore-plan.js';
 import type { Manifest } from '../format/manifest.js';
 import type { EpochSeconds } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
-import { VolumeFetcher } from '../volume/fetcher.js';
+import { VolumeFetcher, type VolumeSource } from '../volume/fetcher.js';
+import { type ColdOptions, openColdVolumes } from './cold-volumes.js';
+import { synchronisedCollection } from './collection.js';
+import { refetchDamaged } from './mend-archive.js';
+import { narrowPlan } from './narrow-plan.js';
 import type {
   RestoreThreadInput,
   RestoreThreadMessage,
   RestoreThreadResult,
   VolumeAnswer,
 } from './restore-thread.js';
-import { metadataStores, newTempPath, type Session, synchronisedCollection, tell } from './session.js';
+import { metadataStores, newTempPath, type Session, tell } from './session.js';
+import type { SealedMetadata } from './thaw-metadata.js';
+import { planThaw } from './thaw-plan.js';
 import { startThread } from './thread.js';
+import { noteBegun, noteFinished, timeOfUnfinished } from './unfinished-restore.js';
+import { verifyAttributes } from './verify-attributes.js';
 import { VolumeServer } from './volume-server.js';
 
 export interface RestoreOptions {
@@ -37,9 +45,16 @@ export interface RestoreOptions {
   /** Leave out volumes that cannot be used, and go on. */
   ignoreErrors: boolean;
   dryRun: boolean;
+  /** The time as the user gave it. */
+  timeText: string | undefined;
+  /** Restore over what is at the target; else only to go on with a restore that was broken off. */
+  mayOverwrite: boolean;
+  /** What is done where volumes lie in cold storage. */
+  cold: ColdOptions;
 }
 
-export interface VerifyOptions extends Omit<RestoreOptions, 'target' | 'restoreOwnership' | 'numericOwner'> {
+export interface VerifyOptions
+  extends Omit<RestoreOptions, 'target' | 'restoreOwnership' | 'numericOwner' | 'timeText' | 'mayOverwrite'> {
   /** What to compare with: canonical. */
   root: Latin1;
   rules: readonly SelectionRule[];
@@ -49,45 +64,87 @@ export interface VerifyOptions extends Omit<RestoreOptions, 'target' | 'restoreO
 }
 
 /** Restores the tree, or a part of it, as it was at a time. */
-export async function restore(
-  session: Session,
-  options: RestoreOptions,
-): Promise<RestoreThreadResult | undefined> {
-  const plan = await planAt(session, options);
-  if (options.dryRun) {
-    const names = fetchOrder(plan).map(({ volume }) => volume.name);
-    tell(session, 'notice', `Required volumes to restore:\n\t${names.join('\n\t')}`);
-    return undefined;
-  }
-  const { target, restoreOwnership, numericOwner } = options;
+export async function restore(session: Session, options: RestoreOptions): Promise<RestoreThreadResult> {
+  const { target, restoreOwnership, numericOwner, path, timeText, mayOverwrite } = options;
+  const begun = { target, path, time: timeText };
+  const unfinishedAt = mayOverwrite ? undefined : await timeOfUnfinished(session, begun);
+  if (!mayOverwrite && unfinishedAt === undefined) throw targetExists(target);
+  if (unfinishedAt !== undefined) tell(session, 'notice', 'Going on with the restore that was broken off.');
+  const time = unfinishedAt ?? options.time ?? session.now();
+  const plan = await planAt(session, {
+    ...options,
+    time,
+    sealedMetadata: options.cold.noWait ? 'ask' : 'wait',
+  });
+  await noteBegun(session, begun, time);
   const result = await runPlan(session, plan, options, {
     kind: 'restore',
     target,
     restoreOwnership,
     numericOwner,
   });
-  requireEntries(result, options.path);
+  requireEntries(result, path);
+  await noteFinished(session);
   return result;
 }
 
-/** Reads the backup through, and compares it with files on disk if asked to. */
-export async function verify(session: Session, options: VerifyOptions): Promise<RestoreThreadResult> {
-  const plan = await planAt(session, options);
-  const { root, rules, followLinks, compareData } = options;
-  return runPlan(
-    session,
-    plan,
-    options,
-    compareData ? { kind: 'compare', root, rules, followLinks } : { kind: 'check' },
+function targetExists(target: Latin1): TundraError {
+  return new TundraError(
+    'restore-target-exists',
+    `Restore destination directory ${displayBytes(target)} already exists.\nWill not overwrite.`,
+    { advice: 'Choose another target, or use --force to restore over what is there.' },
   );
 }
 
-type PlanOptions = Pick<RestoreOptions, 'path' | 'time' | 'requiredSigner' | 'ignoreErrors' | 'dryRun'>;
+/**
+ * Reads the backup through, and compares it with files on disk if asked to. Without a comparison of data nothing in cold
+ * storage is read: what the signatures tell is compared instead.
+ */
+export async function verify(
+  session: Session,
+  options: VerifyOptions,
+): Promise<Pick<RestoreThreadResult, 'entries' | 'failures'>> {
+  const plan = await planAt(session, { ...options, sealedMetadata: options.cold.noWait ? 'ask' : 'wait' });
+  const { root, rules, followLinks, compareData } = options;
+  if (compareData) return runPlan(session, plan, options, { kind: 'compare', root, rules, followLinks });
+  if (session.backend.cold === undefined || (await isHot(session, plan)))
+    return runPlan(session, plan, options, { kind: 'check' });
+  tell(
+    session,
+    'notice',
+    'Volumes lie in cold storage and are not read: paths and attributes are compared with the signatures. ' +
+      'With --compare-data the volumes are thawed and read.',
+  );
+  return verifyAttributes(session, options);
+}
 
-async function planAt(session: Session, { path, time, dryRun }: PlanOptions): Promise<RestorePlan> {
+async function isHot(session: Session, plan: RestorePlan): Promise<boolean> {
+  return (await planThaw(session, plan)).volumes.every(({ state }) => state === 'hot');
+}
+
+type RunOptions = Pick<RestoreOptions, 'requiredSigner' | 'ignoreErrors' | 'cold'>;
+
+export type PlanOptions = Pick<RestoreOptions, 'path' | 'time' | 'ignoreErrors' | 'dryRun'> & {
+  sealedMetadata: SealedMetadata;
+};
+
+/** What a restore needs: as little as can be told from hot metadata, where some of it lies in cold storage. */
+export async function planAt(
+  session: Session,
+  { path, time, ignoreErrors, dryRun, sealedMetadata }: PlanOptions,
+): Promise<RestorePlan> {
   const at = time ?? session.now();
-  const catalog = await synchronisedCollection(session, { time: at, dryRun });
-  return planRestore(setsOf(catalog, at), path, session.prefixes, (set) => manifestOf(session, set));
+  const catalog = await synchronisedCollection(session, {
+    mode: 'restore',
+    time: at,
+    dryRun,
+    sealedMetadata,
+  });
+  const sets = setsOf(catalog, at);
+  const plan = await planRestore(sets, path, session.prefixes, (set) =>
+    manifestOf(session, set, { ignoreErrors, dryRun }),
+  );
+  return session.backend.cold === undefined ? plan : narrowPlan(session, catalog, sets, plan, dryRun);
 }
 
 function setsOf(catalog: Catalog, time: EpochSeconds): BackupSet[] {
@@ -100,20 +157,70 @@ function setsOf(catalog: Catalog, time: EpochSeconds): BackupSet[] {
   return setsAt(chain, time).filter(({ partial }) => !partial);
 }
 
-async function manifestOf(session: Session, set: BackupSet): Promise<Manifest> {
-  if (set.localManifestName !== undefined) {
+type ManifestOptions = Pick<PlanOptions, 'ignoreErrors' | 'dryRun'>;
+
+/** The manifest of a set: the local one, which is mended from the storage if it is damaged; else the storage's. */
+async function manifestOf(session: Session, set: BackupSet, options: ManifestOptions): Promise<Manifest> {
+  const { manifestName, localManifestName } = set;
+  if (localManifestName !== undefined) {
     try {
-      const manifest = await readLocalManifest(session.archive, set.localManifestName);
-      requireAllVolumes(set, manifest, session.archive.pathOf(set.localManifestName));
-      return manifest;
+      return await localManifest(session, set, localManifestName);
     } catch (error) {
-      if (!(error instanceof TundraError) || set.manifestName === undefined) throw error;
-      const advice = 'It is read from the storage; remove that file, and the next run fetches it again.';
-      tell(session, 'warning', `${error.message}\n${advice}`);
+      if (!(error instanceof TundraError) || manifestName === undefined) throw error;
+      await mendManifest(session, localManifestName, error, options);
     }
   }
-  if (set.manifestName !== undefined) return readRemoteManifest(metadataStores(session), set.manifestName);
-  throw new TundraError('no-manifests', 'a backup set has no manifest');
+  if (manifestName === undefined) throw new TundraError('no-manifests', 'a backup set has no manifest');
+  const stores = metadataStores(session);
+  const manifest = await readRemoteManifest(stores, manifestName);
+  try {
+    const leftovers = await requireWholeManifest(set, manifest, manifestName, () =>
+      openRemote(stores, manifestName, endsWithFileList),
+    );
+    tellLeftovers(session, leftovers);
+  } catch (error) {
+    if (!(error instanceof TundraError) || !options.ignoreErrors) throw error;
+    tell(
+      session,
+      'error',
+      `${error.message}\nWhat it names is used, as --ignore-errors asks.`,
+      error.exitStatus,
+    );
+  }
+  return manifest;
+}
+
+async function localManifest(session: Session, set: BackupSet, name: string): Promise<Manifest> {
+  const { archive } = session;
+  const manifest = await readLocalManifest(archive, name);
+  const leftovers = await requireWholeManifest(set, manifest, archive.pathOf(name), () =>
+    endsWithFileList(archive.read(name)),
+  );
+  tellLeftovers(session, leftovers);
+  return manifest;
+}
+
+/** A restore goes on where the local archive cannot be mended: it can read the storage. */
+async function mendManifest(
+  session: Session,
+  name: string,
+  problem: TundraError,
+  { dryRun }: ManifestOptions,
+): Promise<void> {
+  if (dryRun) return tell(session, 'warning', `${problem.message}\nIt is read from the storage.`);
+  try {
+    await refetchDamaged(session, name, problem.message);
+  } catch (error) {
+    if (!(error instanceof TundraError)) throw error;
+    tell(session, 'warning', error.message);
+  }
+}
+
+function tellLeftovers(session: Session, names: string[]): void {
+  if (names.length === 0) return;
+  const text =
+    'Volumes that their manifest does not name are left from a run that was broken off; not used are:';
+  tell(session, 'warning', [text, ...names].join('\n'));
 }
 
 function requireEntries(result: RestoreThreadResult, path: PathKey): void {
@@ -134,19 +241,10 @@ function requireEntries(result: RestoreThreadResult, path: PathKey): void {
 async function runPlan(
   session: Session,
   plan: RestorePlan,
-  options: PlanOptions,
+  options: RunOptions,
   action: RestoreThreadInput['action'],
 ): Promise<RestoreThreadResult> {
-  const order = fetchOrder(plan);
-  const fetcher = new VolumeFetcher(
-    order.map(({ volume }) => volume),
-    {
-      backend: session.backend,
-      spoolPath: (name) => newTempPath(session, name.slice(-40)),
-      ahead: 2,
-      opener: session.opener,
-    },
-  );
+  const fetcher = await volumeSource(session, plan, options.cold);
   fetcher.start();
   let leftOut = 0;
   const server = new VolumeServer(
@@ -168,9 +266,11 @@ async function runPlan(
   );
   const thread = startThread<RestoreThreadInput, RestoreThreadMessage, VolumeAnswer>(threadUrl, {
     sets: plan.sets,
+    map: plan.map,
     wanted: plan.wanted,
     tempDir: session.tempFolder,
     tellFiles: session.tellFiles,
+    ignoreErrors: options.ignoreErrors,
     action,
   });
   const volumeOf = (set: number, number: number) =>
@@ -194,15 +294,38 @@ async function runPlan(
         case 'failed':
           throw errorOfPlain(message.error);
         case 'done':
+          if (message.result.failures + leftOut === 0) await fetcher.clear?.();
           return { ...message.result, failures: message.result.failures + leftOut };
       }
     }
     throw new TundraError('unexpected', 'the restoring thread ended without a result');
   } finally {
     await thread.stop();
+    fetcher.giveUp();
     await server.close();
     await fetcher.close();
   }
+}
+
+/** Where the volumes of a plan come from: cold storage must be asked first. */
+async function volumeSource(
+  session: Session,
+  plan: RestorePlan,
+  options: ColdOptions,
+): Promise<VolumeSource & { clear?(): Promise<void> }> {
+  const order = fetchOrder(plan).map(({ volume }) => volume);
+  if (session.backend.cold !== undefined) {
+    const thawPlan = await planThaw(session, plan);
+    if (thawPlan.volumes.some(({ state }) => state !== 'hot'))
+      return openColdVolumes(session, order, thawPlan, options);
+  }
+  return new VolumeFetcher(order, {
+    backend: session.backend,
+    spoolPath: (name) => newTempPath(session, name.slice(-40)),
+    ahead: 2,
+    opener: session.opener,
+    retries: { ...session.retries, onEvent: session.events },
+  });
 }
 
 const threadUrl = new URL('./restore-thread.js', import.meta.url);

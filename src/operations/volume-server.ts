@@ -2,8 +2,8 @@ import type { ByteStream } from '../base/bytes.js';
 import { plainError, TundraError } from '../base/errors.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
 import type { Opener } from '../seal/cipher.js';
-import { ChannelSender, createChannel } from '../volume/channel.js';
-import type { VolumeFetcher } from '../volume/fetcher.js';
+import { type Channel, ChannelSender, createChannel } from '../volume/channel.js';
+import type { VolumeSource } from '../volume/fetcher.js';
 import type { VolumeAnswer } from './restore-thread.js';
 
 interface OpenVolume {
@@ -20,20 +20,22 @@ const smallestSlotBytes = 16 * 1024;
 
 /** Fetches, opens and unpacks volumes in this thread for the one that merges them. */
 export class VolumeServer {
-  readonly #fetcher: VolumeFetcher;
+  readonly #fetcher: VolumeSource;
   readonly #opener: Opener;
   readonly #requiredSigner: string | undefined;
   readonly #onUnreadable: (error: unknown) => void;
   readonly #slotBytes: number;
   readonly #open = new Map<string, OpenVolume>();
+  readonly #opening = new Set<Promise<unknown>>();
+  #closed = false;
 
   /**
    * @param sets how many sets the merge reads at once
    * @param requiredSigner key that must have signed each volume
-   * @param onUnreadable is told why a volume cannot be used; if it returns, the volume counts as empty
+   * @param onUnreadable is told why a volume cannot be used; if it returns, the volume is left out
    */
   constructor(
-    fetcher: VolumeFetcher,
+    fetcher: VolumeSource,
     opener: Opener,
     sets: number,
     requiredSigner: string | undefined,
@@ -49,29 +51,45 @@ export class VolumeServer {
 
   /** Opens a volume; the answer tells where its bytes come, or why they cannot. */
   async open(set: number, volume: PlannedVolume): Promise<VolumeAnswer> {
-    const { number } = volume;
+    const opening = this.#send(set, volume);
+    this.#opening.add(opening);
     try {
-      const bytes = await this.#readable(volume);
-      const channel = createChannel(this.#slotBytes, slotsPerChannel);
-      const sender = new ChannelSender(channel);
-      this.#open.set(idOf(set, number), { volume, sender, sent: sender.send(bytes) });
-      return { set, volume: number, channel };
+      return { set, volume: volume.number, ...(await opening) };
     } catch (error) {
-      return { set, volume: number, error: plainError(error) };
+      return { set, volume: volume.number, error: plainError(error) };
+    } finally {
+      this.#opening.delete(opening);
     }
   }
 
-  async #readable(volume: PlannedVolume): Promise<ByteStream> {
+  /** Begins to send a volume. */
+  async #send(set: number, volume: PlannedVolume): Promise<{ channel: Channel } | { isLeftOut: true }> {
+    const bytes = await this.#readable(volume);
+    if (bytes === undefined) {
+      await this.#fetcher.release(volume);
+      return { isLeftOut: true };
+    }
+    const channel = createChannel(this.#slotBytes, slotsPerChannel);
+    const sender = new ChannelSender(channel);
+    // What was opened is freed by sending it, also where nobody wants it any more.
+    if (this.#closed) sender.stop();
+    this.#open.set(idOf(set, volume.number), { volume, sender, sent: sender.send(bytes) });
+    return { channel };
+  }
+
+  async #readable(volume: PlannedVolume): Promise<ByteStream | undefined> {
     const { name, encrypted } = volume;
     try {
       const { path, isChecked } = await this.#fetcher.take(volume);
       const { bytes, signedBy } = await this.#opener.open(path, volume, name, isChecked);
-      if (encrypted && this.#requiredSigner !== undefined)
-        requireSigner(name, this.#requiredSigner, signedBy);
-      return bytes;
+      if (!encrypted || this.#requiredSigner === undefined) return bytes;
+      const refusal = signerRefusal(name, this.#requiredSigner, signedBy);
+      if (refusal === undefined) return bytes;
+      await discard(bytes);
+      throw refusal;
     } catch (error) {
-      this.#onUnreadable(error);
-      return emptyStream();
+      if (!this.#closed) this.#onUnreadable(error);
+      return undefined;
     }
   }
 
@@ -86,7 +104,10 @@ export class VolumeServer {
     if (open !== undefined) await this.#end(open);
   }
 
+  /** Frees all volumes, also those that are just being opened. Nothing may be asked for any more. */
   async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#opening);
     await Promise.all([...this.#open.values()].map((open) => this.#end(open)));
     this.#open.clear();
   }
@@ -98,19 +119,27 @@ export class VolumeServer {
   }
 }
 
-async function* emptyStream(): ByteStream {}
-
 function idOf(set: number, volume: number): string {
   return `${set}.${volume}`;
 }
 
-/** The shorter of the two ids decides how much of them is compared, as for the peer. */
-function requireSigner(name: string, required: string, signedBy: string | undefined): void {
+/** Frees what an opened file holds. */
+async function discard(bytes: ByteStream): Promise<void> {
+  for await (const _ of bytes) break;
+}
+
+/** Why a volume's signer is not the one that is required. The shorter of the two ids decides how much of them is
+ *  compared, as for the peer. */
+function signerRefusal(
+  name: string,
+  required: string,
+  signedBy: string | undefined,
+): TundraError | undefined {
   const wanted = required.replace(/^0x/i, '').toUpperCase();
   const actual = signedBy?.toUpperCase() ?? 'None';
   const length = Math.min(wanted.length, actual.length);
-  if (actual.slice(-length) === wanted.slice(-length)) return;
-  throw new TundraError(
+  if (actual.slice(-length) === wanted.slice(-length)) return undefined;
+  return new TundraError(
     'unsigned-volume',
     `${name}: Volume was signed by key ${actual.slice(-length)}, not ${wanted.slice(-length)}`,
     { advice: 'Restore without --sign-key only if you trust this volume for another reason.' },

@@ -12,6 +12,10 @@ export interface BackendOptions {
   retryDelayMs: number;
   /** How long a connection may be silent. */
   timeoutMs: number;
+  /** The storage policy that a Swift container must have, and gets if it is made. */
+  swiftStoragePolicy?: string | undefined;
+  /** Objects above this size are sent in segments, where a storage knows of such; 0 only if they must be. */
+  segmentSizeBytes?: number | undefined;
 }
 
 /** What the peer has where the command line says nothing. */
@@ -19,6 +23,7 @@ export const defaultBackendOptions: BackendOptions = {
   numRetries: 5,
   retryDelayMs: 30_000,
   timeoutMs: 30_000,
+  segmentSizeBytes: 220 << 20,
 };
 
 /** What a storage is made from, beside its address. A driver reads the environment from here and nowhere else. */

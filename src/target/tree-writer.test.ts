@@ -20,6 +20,7 @@ import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import type { Attributes } from '../base/attributes.js';
 import { diskPath, keyOfSlashPath, type Latin1, latin1OfNative, type PathKey } from '../base/path-key.js';
+import { runMark } from '../base/run-mark.js';
 import { TreeWriter, type TreeWriterOptions } from './tree-writer.js';
 
 const isRoot = process.geteuid?.() === 0;
@@ -51,6 +52,8 @@ class Place {
   /** What lies beside the root and must stay as it is. */
   readonly outside: string;
   readonly warnings: string[] = [];
+  /** Paths that got no set-id bits. */
+  readonly withoutSetId: string[] = [];
 
   constructor(t: Pick<TestContext, 'after'>) {
     this.folder = mkdtempSync(join(tmpdir(), 'tundra-target-'));
@@ -69,6 +72,7 @@ class Place {
       owners: noOwners,
       numericOwner: false,
       onWarning: (key, text) => this.warnings.push(`${key.replaceAll('\0', '/')}: ${text}`),
+      onSetIdLeftOut: (key) => this.withoutSetId.push(key.replaceAll('\0', '/')),
       ...options,
     });
   }
@@ -203,6 +207,39 @@ describe('TreeWriter', () => {
       const stats = place.stat(path);
       assert.deepEqual([stats.uid, stats.gid, stats.mode & 0o7777], [12345, 54321, mode], path);
     }
+    assert.deepEqual(place.withoutSetId, []);
+  });
+
+  it('sets no set-id bits where it restores no owners', (t) => {
+    const place = new Place(t);
+    const writer = place.writer({ owners: undefined });
+    writer.directory('', { ...directory, mode: 0o2755 });
+    writer.directory('d', { ...directory, mode: 0o3775 });
+    writeFile(writer, 'd\0f', 'x', { mode: 0o6755 });
+    writer.special('d\0p', attributes({ type: 'fifo', mode: 0o4600 }));
+    writeFile(writer, 'g', 'x', { mode: 0o755 });
+    writer.finish();
+    const modes = ['', 'd', 'd/f', 'd/p', 'g'].map((path) => place.stat(path).mode & 0o7777);
+    assert.deepEqual(modes, [0o755, 0o1775, 0o755, 0o600, 0o755]);
+    assert.deepEqual(place.withoutSetId, ['d/f', 'd/p', 'd', '']);
+    assert.deepEqual(place.warnings, []);
+  });
+
+  it('sets no set-id bits where the owner cannot be set, but on files of the same owner', (t) => {
+    const place = new Place(t);
+    const me = isRoot ? { uid: 65534, gid: 0 } : own;
+    asNobody(place, () => {
+      const writer = place.writer();
+      writer.directory('', { ...directory, ...me });
+      writeFile(writer, 'f', 'x', { uid: 1, gid: 1, mode: 0o6755 });
+      writeFile(writer, 'own', 'x', { ...me, mode: 0o4755 });
+      writer.finish();
+    });
+    assert.deepEqual(
+      ['f', 'own'].map((path) => place.stat(path).mode & 0o7777),
+      [0o755, 0o4755],
+    );
+    assert.deepEqual(place.withoutSetId, ['f']);
   });
 
   it('maps owners by name, else by number, if it may', { skip: !isRoot && 'only root may' }, (t) => {
@@ -299,6 +336,51 @@ describe('TreeWriter', () => {
     writer.finish();
     assert.equal(place.tree().length, 3);
     assert.ok(place.tree().includes('f = new'));
+  });
+
+  it('removes what killed runs left in folders it writes to, and nothing else', (t) => {
+    const place = new Place(t);
+    const [host, pid, start] = runMark().split('.');
+    const dead = spawnSync('true').pid;
+    const ended = `.tundra-restore.${host}.${dead}.${start}.0123456789ab.0`;
+    const stays = [
+      `.tundra-restore.${host}.${pid}.${start}.0123456789ab.0`,
+      `.tundra-restore.00000000.${dead}.${start}.0123456789ab.0`,
+      '.tundra-restore.mine',
+    ].sort();
+    for (const folder of ['', 'd', 'missing', 'untouched']) {
+      mkdirSync(join(place.root, folder), { recursive: true });
+      for (const name of [ended, ...stays]) writeFileSync(join(place.root, folder, name), '');
+    }
+    symlinkSync(join(place.outside, 'b'), join(place.root, ended.replace(/0$/, '1')));
+    writeFileSync(join(place.folder, ended), '');
+    const writer = place.writer();
+    writer.directory('', directory);
+    writer.directory('d', directory);
+    writeFile(writer, 'missing\0f', 'x');
+    writer.finish();
+    const left = (folder: string) =>
+      readdirSync(join(place.root, folder)).filter((name) => name.startsWith('.'));
+    for (const folder of ['', 'd', 'missing']) assert.deepEqual(left(folder).sort(), stays, folder);
+    assert.equal(left('untouched').length, 4);
+    place.assertUntouched();
+    // What is restored to a single name is made beside it.
+    rmSync(place.root, { recursive: true });
+    writeFile(place.writer(), '', 'alone');
+    assert.deepEqual(readdirSync(place.folder).sort(), ['outside', 'root']);
+  });
+
+  it('leaves what another user left', { skip: !isRoot && 'only root may' }, (t) => {
+    const place = new Place(t);
+    const [host, , start] = runMark().split('.');
+    const name = `.tundra-restore.${host}.${spawnSync('true').pid}.${start}.0123456789ab.0`;
+    mkdirSync(place.root);
+    writeFileSync(join(place.root, name), '');
+    chownSync(join(place.root, name), 12_345, 12_345);
+    const writer = place.writer();
+    writer.directory('', directory);
+    writer.finish();
+    assert.deepEqual(readdirSync(place.root), [name]);
   });
 
   it('makes the directories above a path that the backup does not hold, for their owner only', (t) => {
@@ -438,6 +520,7 @@ describe('the root of a TreeWriter', () => {
       owners: undefined,
       numericOwner: false,
       onWarning: (_, text) => assert.fail(text),
+      onSetIdLeftOut: (key) => assert.fail(key),
     });
     writer.directory('', directory);
     writer.finish();

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -34,6 +33,7 @@ import {
   parentKey,
   slashPath,
 } from '../base/path-key.js';
+import { removeLeftovers, temporaryPrefix } from './temporary.js';
 
 export interface TreeWriterOptions {
   /** Maps owners in the backup to ids here; undefined restores no ownership. */
@@ -42,6 +42,8 @@ export interface TreeWriterOptions {
   numericOwner: boolean;
   /** Tells of an attribute that could not be restored. */
   onWarning(key: PathKey, text: string): void;
+  /** Tells of an entry that got no set-id bits because its owner was not restored. */
+  onSetIdLeftOut(key: PathKey): void;
 }
 
 /** A file being written beside its final name. */
@@ -58,20 +60,26 @@ interface OpenDirectory {
   attributes: Attributes | undefined;
 }
 
+/** Set-user-ID and set-group-ID. */
+const setIdBits = 0o6000;
+
 const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW, O_DIRECTORY, O_RDONLY } = constants;
 
 /**
  * Writes a tree in path order. Everything is made under a temporary name and renamed; directories get their attributes
  * when their last entry has been written. Nothing is ever written through a symbolic link, also if paths come in another
- * order or twice: a parent is a directory that this writer made or looked at itself, and has not replaced since.
+ * order or twice: a parent is a directory that this writer made or looked at itself, and has not replaced since. From
+ * folders that were there it removes the temporary files of restores that were killed.
+ *
+ * What is set-user-ID or set-group-ID is so only with the owner that it had: else it would run with the rights of whoever
+ * restores it. As for cp and pax, those bits stay away where the owner was not restored.
  */
 export class TreeWriter {
   readonly #root: Latin1;
   readonly #options: TreeWriterOptions;
   readonly #open: OpenDirectory[] = [];
   readonly #isRoot = process.geteuid?.() === 0;
-  /** Unlike those of any run before, which may have been broken off here. */
-  readonly #temporaryName = `.tundra-restore.${randomBytes(6).toString('hex')}`;
+  readonly #temporaryPrefix = temporaryPrefix();
   #temporary = 0;
   /** The backup has put something else than a directory in the place of the root, such as a link: it is no longer what
    *  the user named. */
@@ -86,8 +94,9 @@ export class TreeWriter {
   /** Makes a directory, or takes one that is there. */
   directory(key: PathKey, attributes: Attributes): void {
     this.#enterParentOf(key);
-    this.#makeDirectory(key);
+    const wasThere = this.#makeDirectory(key);
     this.#makeWritable(key);
+    if (wasThere) removeLeftovers(this.#path(key));
     this.#open.push({ key, attributes });
   }
 
@@ -159,7 +168,9 @@ export class TreeWriter {
   /** A name beside the final one. */
   #temporaryPath(key: PathKey): Latin1 {
     const path = this.#path(key);
-    return `${path.slice(0, path.lastIndexOf('/') + 1)}${this.#temporaryName}.${this.#temporary++}`;
+    const folder = path.slice(0, path.lastIndexOf('/') + 1);
+    if (key === '') removeLeftovers(folder);
+    return `${folder}${this.#temporaryPrefix}.${this.#temporary++}`;
   }
 
   /** Leaves the directories that `key` is not in, and makes those above it that the backup does not hold. */
@@ -181,7 +192,7 @@ export class TreeWriter {
   }
 
   #openMissing(key: PathKey): void {
-    this.#makeDirectory(key);
+    if (this.#makeDirectory(key)) removeLeftovers(this.#path(key));
     this.#open.push({ key, attributes: undefined });
   }
 
@@ -190,17 +201,20 @@ export class TreeWriter {
     return key === '' && !this.#rootReplaced;
   }
 
-  #makeDirectory(key: PathKey): void {
+  /** True if the directory was there. */
+  #makeDirectory(key: PathKey): boolean {
     const path = diskPath(this.#path(key));
     try {
-      mkdirSync(path, { mode: 0o700, recursive: this.#isNamed(key) });
-      return;
+      if (this.#isNamed(key)) return mkdirSync(path, { mode: 0o700, recursive: true }) === undefined;
+      mkdirSync(path, { mode: 0o700 });
+      return false;
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
     }
-    if (this.#statDirectory(key).isDirectory()) return;
+    if (this.#statDirectory(key).isDirectory()) return true;
     unlinkSync(path);
     mkdirSync(path, { mode: 0o700 });
+    return false;
   }
 
   #statDirectory(key: PathKey): Stats {
@@ -271,26 +285,31 @@ export class TreeWriter {
     attributes: Attributes,
     set: { chown(uid: number, gid: number): void; chmod(mode: number): void; utimes(time: number): void },
   ): void {
-    this.#chown(key, attributes, set.chown);
+    const isOwned = this.#chown(key, attributes, set.chown);
+    const mode = isOwned ? attributes.mode : attributes.mode & ~setIdBits;
     // After the owner, since a change of owner drops the set-id bits.
-    this.#attempt(key, 'permissions', () => set.chmod(attributes.mode));
+    this.#attempt(key, 'permissions', () => set.chmod(mode));
+    if (mode !== attributes.mode) this.#options.onSetIdLeftOut(key);
     this.#attempt(key, 'modification time', () => set.utimes(attributes.mtimeSeconds));
   }
 
-  #chown(key: PathKey, attributes: Attributes, chown: (uid: number, gid: number) => void): void {
+  /** Whether the entry now has its owner and group. */
+  #chown(key: PathKey, attributes: Attributes, chown: (uid: number, gid: number) => void): boolean {
     const { owners, numericOwner } = this.#options;
-    if (owners === undefined) return;
+    if (owners === undefined) return false;
     const uid = (numericOwner ? undefined : owners.userId(attributes.uname)) ?? attributes.uid;
     const gid = (numericOwner ? undefined : owners.groupId(attributes.gname)) ?? attributes.gid;
-    this.#attempt(key, `owner ${uid}:${gid}`, () => chown(uid, gid));
+    return this.#attempt(key, `owner ${uid}:${gid}`, () => chown(uid, gid));
   }
 
-  #attempt(key: PathKey, what: string, action: () => void): void {
+  #attempt(key: PathKey, what: string, action: () => void): boolean {
     try {
       action();
+      return true;
     } catch (error) {
       const hint = errnoOf(error) === 'EPERM' && !this.#isRoot ? ' (only root may)' : '';
       this.#options.onWarning(key, `cannot set ${what}${hint}: ${messageOf(error)}`);
+      return false;
     }
   }
 

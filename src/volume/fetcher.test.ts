@@ -50,6 +50,7 @@ function place(
       } as StorageBackend,
       spoolPath: (name) => join(folder, `${name}.${files++}`),
       ahead: 2,
+      retries: { attempts: 4, delayMs: 1, onEvent: () => log.push('again') },
       opener: {
         check: async (_path, _sealing, name) => {
           log.push(`check ${name}`);
@@ -189,6 +190,71 @@ describe('VolumeFetcher', () => {
     assert.equal(readdirSync('/proc/self/fd').length, before);
     for (const failed of volumes) await fetcher.release(failed);
     await fetcher.close();
+  });
+
+  it('begins again where the storage breaks off', async (t) => {
+    const here = place(t);
+    let failures = 2;
+    here.give = async function* (name) {
+      yield* lentPieces(contentsOf(name).subarray(0, 900), 700);
+      if (failures-- > 0) throw new TundraError('connection', 'the line went dead', { retry: 'later' });
+      yield* lentPieces(contentsOf(name).subarray(900), 700);
+    };
+    const fetcher = new VolumeFetcher([], here.options);
+    const { path } = await fetcher.take(volume('a'));
+    assert.deepEqual(readFileSync(path), contentsOf('a'));
+    assert.deepEqual(here.log, ['get a', 'again', 'get a', 'again', 'get a', 'check a']);
+    failures = 4;
+    await assert.rejects(fetcher.take(volume('b')), { code: 'connection' });
+    assert.equal(here.log.filter((line) => line === 'get b').length, 4);
+    await fetcher.close();
+    assert.deepEqual(readdirSync(here.folder), []);
+  });
+
+  it('fetches a volume that was damaged on its way again, but not one that stays the same', async (t) => {
+    const here = place(t);
+    let damaged = 1;
+    here.give = (name) => {
+      const bytes = Buffer.from(contentsOf(name));
+      if (name === 'b') bytes[5] = 1;
+      else if (damaged > 0) bytes[damaged--] = 1;
+      // Longer than the right one: nothing of it may stay.
+      return lentPieces(damaged >= 0 && bytes.includes(1) ? Buffer.concat([bytes, bytes]) : bytes, 700);
+    };
+    const fetcher = new VolumeFetcher([], here.options);
+    const { path } = await fetcher.take(volume('a'));
+    assert.deepEqual(readFileSync(path), contentsOf('a'));
+    assert.deepEqual(here.log, ['get a', 'again', 'get a', 'check a']);
+    await assert.rejects(fetcher.take(volume('b')), { code: 'hash-mismatch' });
+    assert.equal(here.log.filter((line) => line === 'get b').length, 2);
+    damaged = 9;
+    await assert.rejects(fetcher.take(volume('c')), { code: 'hash-mismatch' });
+    assert.equal(here.log.filter((line) => line === 'get c').length, 4);
+    await fetcher.close();
+    assert.deepEqual(readdirSync(here.folder), []);
+  });
+
+  it('does not try again what the local disk refuses', async (t) => {
+    const here = place(t, { spoolPath: (name) => join('/proc', name) });
+    const fetcher = new VolumeFetcher([], here.options);
+    await assert.rejects(fetcher.take(volume('a')), { code: 'generic', message: /cannot be written/ });
+    assert.deepEqual(here.log, []);
+    await fetcher.close();
+  });
+
+  it('waits for no next try when it is closed', { timeout: 30_000 }, async (t) => {
+    const here = place(t, { retries: { attempts: 4, delayMs: 1e9 } });
+    here.give = async function* () {
+      yield Buffer.from('x');
+      throw new TundraError('connection', 'the line went dead', { retry: 'later' });
+    };
+    const fetcher = new VolumeFetcher([], here.options);
+    const taking = assert.rejects(fetcher.take(volume('a')), { code: 'connection' });
+    while (here.log.length === 0) await turn();
+    await turn();
+    await fetcher.close();
+    await taking;
+    assert.deepEqual(readdirSync(here.folder), []);
   });
 
   it('keeps a failure ahead of time to itself until the volume is asked for', async (t) => {

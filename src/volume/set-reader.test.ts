@@ -34,25 +34,42 @@ function inVolumes(blocks: readonly Block[], ends: readonly number[]): TestVolum
     const part = blocks.slice(from, to);
     const number = volumes.length + 1;
     const bytes = Buffer.concat(part.map(({ bytes }) => bytes));
-    volumes.push({ number, name: `vol${number}`, startKey: part[0]!.key, bytes });
+    const startKey = part[0]!.key;
+    volumes.push({ number, name: `vol${number}`, startKey, lowestKey: startKey, bytes });
     from = to;
   }
   return volumes;
 }
 
-/** A reader that notes what was opened and closed. */
+/** A reader that notes what was opened and closed, and which files were cut short. */
 function readerOf(
   volumes: readonly TestVolume[],
   wanted: PathKey = '',
   stream: (volume: TestVolume) => ByteStream = ({ bytes }) => lentPieces(bytes),
+  onDamage?: (error: TundraError) => void,
 ) {
   const opened: number[] = [];
   const closed: number[] = [];
-  const reader = new SetReader(0, volumes, wanted, async (volume) => {
-    opened.push(volume.number);
-    return { bytes: stream(volume), close: async () => void closed.push(volume.number) };
+  const cutShort: PathKey[] = [];
+  const reader = new SetReader(0, volumes, wanted, {
+    open: async (volume) => {
+      opened.push(volume.number);
+      return { bytes: stream(volume), close: async () => void closed.push(volume.number) };
+    },
+    onDamage,
+    onCutShort: (key) => cutShort.push(key),
   });
-  return { reader, opened, closed };
+  return { reader, opened, closed, cutShort };
+}
+
+/** Reads a set to its end: the path and size of each entry, or why its data cannot be read. */
+async function readAll(reader: SetReader<TestVolume>): Promise<string[]> {
+  const found: string[] = [];
+  for (let entry = await nextEntry(reader); entry !== undefined; entry = await nextEntry(reader)) {
+    const data = await collect(reader.data()).catch((error: TundraError) => error.message);
+    found.push(`${entry.key} ${typeof data === 'string' ? data : data.length}`);
+  }
+  return found;
 }
 
 /** Goes on to the next entry, over the bounds of volumes. */
@@ -220,8 +237,8 @@ describe('SetReader', () => {
     for (const how of ['none', 'all'] as const) {
       const { reader } = readerOf(inVolumes([whole!, delta!], []));
       await nextEntry(reader);
-      const found = await read(reader, how);
-      if (how === 'all') assert.equal(found?.length, pieceBytes);
+      if (how === 'none') await read(reader, how);
+      else await assert.rejects(read(reader, how), { code: 'format', message: /end of the file is missing/ });
       await assert.rejects(nextEntry(reader), { code: 'format', message: /not in path order/ });
     }
   });
@@ -230,9 +247,9 @@ describe('SetReader', () => {
     const blocks = blocksOfEntries([fileEntry('a', Buffer.alloc(3 * pieceBytes, 'x'))]);
     const headless = readerOf(inVolumes(blocks.slice(1), []));
     await assert.rejects(nextEntry(headless.reader), { code: 'format', message: /beginning of the file/ });
-    const leftOut = { number: 1, name: 'vol1', startKey: '', bytes: Buffer.alloc(0) };
+    const empty = { number: 1, name: 'vol1', startKey: '', lowestKey: '', bytes: Buffer.alloc(0) };
     const [late] = inVolumes([...blocksOfEntries([fileEntry('0', '')]), ...blocks.slice(1)], []);
-    const inside = readerOf([leftOut, { ...late!, number: 2 }]);
+    const inside = readerOf([empty, { ...late!, number: 2 }]);
     assert.equal((await nextEntry(inside.reader))?.key, '0');
     await assert.rejects(nextEntry(inside.reader), { code: 'format', message: /beginning of the file/ });
     const gap = readerOf(inVolumes([blocks[0]!, ...blocks.slice(2)], [1]));
@@ -248,16 +265,12 @@ describe('SetReader', () => {
     const blocks = blocksOfEntries([fileEntry('a', '1'), big, fileEntry('c', '3'), fileEntry('d', '4')]);
     const read = async (leftOut: readonly number[]) => {
       // Each block is a volume: a, three full pieces and an empty one of big, c, d.
-      const volumes = inVolumes(blocks, [1, 2, 3, 4, 5, 6]).map((volume) =>
-        leftOut.includes(volume.number) ? { ...volume, bytes: Buffer.alloc(0) } : volume,
-      );
-      const { reader } = readerOf(volumes);
-      const found: string[] = [];
-      for (let entry = await nextEntry(reader); entry !== undefined; entry = await nextEntry(reader)) {
-        const data = await collect(reader.data()).catch((error: TundraError) => error.message);
-        found.push(`${entry.key} ${typeof data === 'string' ? data : data.length}`);
-      }
-      return found;
+      const volumes = inVolumes(blocks, [1, 2, 3, 4, 5, 6]);
+      const reader = new SetReader(0, volumes, '', {
+        open: async ({ number, bytes }) =>
+          leftOut.includes(number) ? undefined : { bytes: lentPieces(bytes), close: async () => {} },
+      });
+      return readAll(reader);
     };
     const whole = `big ${3 * pieceBytes}`;
     assert.deepEqual(await read([]), ['a 1', whole, 'c 1', 'd 1']);
@@ -273,6 +286,160 @@ describe('SetReader', () => {
       'd 1',
     ]);
     assert.deepEqual(await read([6]), ['a 1', whole, 'd 1']);
+  });
+
+  it('refuses a file whose end is missing, though all of its pieces that there are follow each other', async () => {
+    const whole = [fileEntry('a', Buffer.alloc(2 * pieceBytes, 'x')), fileEntry('b', 'next')];
+    const [one, two, , next] = blocksOfEntries(whole);
+    const message = /a: the end of the file is missing/;
+    for (const ends of [[], [1], [2], [1, 2]]) {
+      const volumes = inVolumes([one!, two!, next!], ends);
+      // What follows in another volume must begin there as its manifest says that the file does.
+      if (ends.includes(2)) volumes.at(-1)!.startKey = volumes.at(-1)!.lowestKey = 'a';
+      const { reader, cutShort } = readerOf(volumes);
+      await nextEntry(reader);
+      await assert.rejects(collect(reader.data()), { code: 'format', message }, `${ends}`);
+      assert.equal((await nextEntry(reader))?.key, 'b');
+      assert.deepEqual(cutShort, []);
+    }
+    const { reader, cutShort } = readerOf(inVolumes(blocksOfEntries(whole), [1, 2, 3]));
+    assert.deepEqual(await readAll(reader), [`a ${2 * pieceBytes}`, 'b 4']);
+    assert.deepEqual(cutShort, []);
+  });
+
+  it('tells of a file that stops with its volume, as in a set that the peer took up again', async () => {
+    const [one, two, , next] = blocksOfEntries([
+      fileEntry('a', Buffer.alloc(2 * pieceBytes, 'x')),
+      fileEntry('b', 'next'),
+    ]);
+    const size = `a ${2 * pieceBytes}`;
+    const followed = readerOf(inVolumes([one!, two!, next!], [1, 2]));
+    assert.deepEqual(await readAll(followed.reader), [size, 'b 4']);
+    assert.deepEqual(followed.cutShort, ['a']);
+    const last = readerOf(inVolumes([one!, two!], [1]));
+    assert.deepEqual(await readAll(last.reader), [size]);
+    assert.deepEqual(last.cutShort, ['a']);
+    // The peer's last volume can be empty, and then begin anywhere.
+    const empty = { number: 3, name: 'vol3', startKey: '', lowestKey: 'a', bytes: Buffer.alloc(0) };
+    const emptied = readerOf([...inVolumes([one!, two!], [1]), empty]);
+    assert.deepEqual(await readAll(emptied.reader), [size]);
+    assert.deepEqual(emptied.cutShort, ['a']);
+    assert.deepEqual(emptied.opened, [1, 2, 3]);
+  });
+
+  it('counts on the lowest path of a volume, not on the one that the manifest says it begins with', async () => {
+    const volumes = inVolumes(blocksOfEntries(['a', 'b', 'c'].map((key) => fileEntry(key, key))), [1]);
+    volumes[1]!.startKey = 'c';
+    volumes[1]!.lowestKey = 'a';
+    const { reader } = readerOf(volumes);
+    await nextEntry(reader);
+    await reader.advance();
+    assert.deepEqual([reader.key, reader.entry], ['a', undefined]);
+    assert.equal((await nextEntry(reader))?.key, 'b');
+    volumes[1]!.lowestKey = 'bb';
+    const early = readerOf(volumes).reader;
+    await nextEntry(early);
+    await assert.rejects(nextEntry(early), { code: 'format', message: /vol2: b: .*manifest says/ });
+  });
+
+  it('leaves out the rest of a damaged volume if told to, and goes on with the next one', async () => {
+    const big = fileEntry('big', Buffer.alloc(3 * pieceBytes + 9, 'x'));
+    const blocks = blocksOfEntries([
+      fileEntry('a', '1'),
+      big,
+      fileEntry('c', '3'),
+      fileEntry('d', '4'),
+      fileEntry('e', '5'),
+    ]);
+    const [first] = inVolumes(blocks.slice(0, 3), []);
+    /** What comes of it when the second volume, which goes on with `big` up to `d`, is changed like this. */
+    const readWith = async (change: (bytes: Buffer) => Uint8Array) => {
+      const volumes = inVolumes(blocks, [3, 7]);
+      volumes[1]!.bytes = Buffer.from(change(volumes[1]!.bytes));
+      const told: string[] = [];
+      const { reader, opened, closed } = readerOf(volumes, '', undefined, ({ message }) =>
+        told.push(message),
+      );
+      const gaps: boolean[] = [];
+      const found: string[] = [];
+      for (let entry = await nextEntry(reader); entry !== undefined; entry = await nextEntry(reader)) {
+        gaps.push(reader.isInGap);
+        const data = await collect(reader.data()).catch((error: TundraError) => error.message);
+        found.push(`${entry.key} ${typeof data === 'string' ? data : data.length}`);
+      }
+      assert.deepEqual(
+        [opened, closed],
+        [
+          [1, 2, 3],
+          [1, 2, 3],
+        ],
+      );
+      assert.ok(!gaps.includes(true));
+      return { found, told };
+    };
+    assert.ok(first!.bytes.length > pieceBytes);
+    const whole = `big ${3 * pieceBytes + 9}`;
+    const cutAt = (bytes: number) => (all: Buffer) => all.subarray(0, all.length - bytes);
+    assert.deepEqual(await readWith((all) => all), { found: ['a 1', whole, 'c 1', 'd 1', 'e 1'], told: [] });
+    // In the header of d.
+    assert.deepEqual(await readWith(cutAt(1000)), {
+      found: ['a 1', whole, 'c 1', 'e 1'],
+      told: ['vol2: it ends in the middle'],
+    });
+    // In the data of d.
+    assert.deepEqual(await readWith(cutAt(512)), {
+      found: ['a 1', whole, 'c 1', 'd vol2: d: the rest of the file is damaged', 'e 1'],
+      told: ['vol2: it ends in the middle'],
+    });
+    // In the header of the second piece that it goes on with, and in the data before.
+    const header = (at: number) => (all: Buffer) => Buffer.from(all).fill(0xff, at, at + 200);
+    assert.deepEqual(await readWith(header(512 + pieceBytes)), {
+      found: ['a 1', 'big vol2: big: the end of the file is missing', 'e 1'],
+      told: ['vol2: a header is damaged or this is not a tar'],
+    });
+    assert.deepEqual(await readWith((all) => all.subarray(0, 5000)), {
+      found: ['a 1', 'big vol2: big: the rest of the file is damaged', 'e 1'],
+      told: ['vol2: it ends in the middle'],
+    });
+    // A name that leads out, and entries out of order.
+    const [odd] = blocksOfEntries([fileEntry('c\0..\0x', '3')]);
+    const [late] = blocksOfEntries([fileEntry('b', '3')]);
+    const place = 512 + pieceBytes + 1024;
+    for (const [block, text] of [
+      [odd!, /refused/],
+      [late!, /not in path order/],
+    ] as const) {
+      const { found, told } = await readWith((all) =>
+        Buffer.concat([all.subarray(0, place), block.bytes, all.subarray(place + block.bytes.length)]),
+      );
+      assert.deepEqual(found, ['a 1', whole, 'e 1']);
+      assert.match(told.join('\n'), text);
+    }
+  });
+
+  it('knows that it is in a gap, from the damage to the next entry', async () => {
+    const blocks = blocksOfEntries(['a', 'b', 'c', 'd'].map((key) => fileEntry(key, key)));
+    const volumes = inVolumes(blocks, [2]);
+    volumes[0]!.bytes.fill(0xff, 1024, 1200);
+    const { reader } = readerOf(volumes, '', undefined, () => {});
+    await nextEntry(reader);
+    assert.deepEqual([reader.key, reader.isInGap], ['a', false]);
+    await reader.advance();
+    assert.deepEqual([reader.key, reader.entry, reader.isInGap], ['c', undefined, true]);
+    await reader.advance();
+    assert.deepEqual([reader.key, reader.entry?.key, reader.isInGap], ['c', 'c', false]);
+    await reader.close();
+  });
+
+  it('does not take a failure of this machine for damage', async () => {
+    const volumes = inVolumes(blocksOfEntries([fileEntry('a', 'x'), fileEntry('b', 'x')]), []);
+    const stream = async function* ({ bytes }: TestVolume): ByteStream {
+      yield bytes.subarray(0, 1024);
+      throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+    };
+    const { reader } = readerOf(volumes, '', stream, () => assert.fail('told as damage'));
+    await nextEntry(reader);
+    await assert.rejects(nextEntry(reader), { code: 'EIO' });
   });
 
   it('refuses a volume that is cut short or is none, and names it', async () => {
@@ -291,7 +458,8 @@ describe('SetReader', () => {
       const [block] = blocksOfEntries([fileEntry(key, 'x')]);
       // The root is written as a dot of its own.
       if (key === '.') block!.bytes.write('snapshot/./x', 0, 'latin1');
-      const { reader } = readerOf([{ number: 1, name: 'vol1', startKey: '', bytes: resummed(block!.bytes) }]);
+      const volume = { number: 1, name: 'vol1', startKey: '', lowestKey: '', bytes: resummed(block!.bytes) };
+      const { reader } = readerOf([volume]);
       await assert.rejects(nextEntry(reader), { code: 'format' });
     }
   });
@@ -322,9 +490,11 @@ describe('SetReader', () => {
 
   it('hands on why a volume cannot be opened, and opens the rest if asked to', async () => {
     const volumes = inVolumes(blocksOfEntries([fileEntry('a', ''), fileEntry('b', '')]), [1]);
-    const reader = new SetReader(0, volumes, '', async (volume) => {
-      if (volume.number === 1) throw new TundraError('hash-mismatch', 'vol1 is damaged');
-      return { bytes: lentPieces(volume.bytes), close: async () => {} };
+    const reader = new SetReader(0, volumes, '', {
+      open: async (volume) => {
+        if (volume.number === 1) throw new TundraError('hash-mismatch', 'vol1 is damaged');
+        return { bytes: lentPieces(volume.bytes), close: async () => {} };
+      },
     });
     await assert.rejects(reader.advance(), { code: 'hash-mismatch' });
     assert.equal((await nextEntry(reader))?.key, 'b');

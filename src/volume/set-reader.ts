@@ -1,7 +1,7 @@
 import type { ByteStream } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
 import { displayKey, isWithin, type PathKey } from '../base/path-key.js';
-import { type DifftarKind, parseDifftarName } from '../format/difftar.js';
+import { blockSizeBytes, type DifftarKind, parseDifftarName } from '../format/difftar.js';
 import type { TarHeader } from '../format/tar/header.js';
 import { TarReader } from '../format/tar/read.js';
 
@@ -10,10 +10,13 @@ export interface NeededVolume {
   number: number;
   /** What messages call it. */
   name: string;
+  /** What its manifest says it begins with: an entry, or a file that goes on. */
   startKey: PathKey;
+  /** No path in it is lower. */
+  lowestKey: PathKey;
 }
 
-/** A volume that was opened; `close` gives up what holds it. One without an entry counts as left out. */
+/** A volume that was opened; `close` gives up what holds it. */
 export interface OpenedVolume {
   bytes: ByteStream;
   close(): Promise<void>;
@@ -30,27 +33,43 @@ interface Piece extends SetEntry {
   piece: number | undefined;
 }
 
+export interface SetReaderOptions<Volume> {
+  /** Opens a volume; undefined if it is to be left out. */
+  open(volume: Volume): Promise<OpenedVolume | undefined>;
+  /** Is told why the rest of a volume cannot be read. If it returns, that rest is left out; if not given, it is thrown. */
+  onDamage?: ((error: TundraError) => void) | undefined;
+  /**
+   * Is told of a file that stops in the middle with its volume, and that no other volume goes on with: the peer writes
+   * such a set when it takes up a broken-off run after the file has become shorter or is gone.
+   */
+  onCutShort?: ((key: PathKey) => void) | undefined;
+  /** Volumes are missing in which nothing is wanted: a file may begin in one of them, and go on in the next. */
+  skipsVolumes?: boolean;
+}
+
 /**
  * Reads the entries of one backup set in path order, over the volumes that may hold what is wanted. A volume is opened
- * only when the merge gets to its first path.
+ * only when the merge gets to its lowest path. Error: `format`, naming volume and path.
  */
 export class SetReader<Volume extends NeededVolume = NeededVolume> {
   readonly age: number;
   readonly #volumes: readonly Volume[];
   readonly #wanted: PathKey;
-  readonly #open: (volume: Volume) => Promise<OpenedVolume>;
+  readonly #options: SetReaderOptions<Volume>;
   #next = 0;
   #volume: OpenedVolume | undefined;
   #tar: TarReader | undefined;
   #name = '';
+  /** No path of the open volume may be lower. */
+  #lowestKey: PathKey = '';
   #head: Piece | undefined;
   /** The piece behind the head's data, where it was read already. */
   #ahead: Piece | undefined;
   #dataTaken = false;
-  /** The volume that was opened last has given no entry. */
-  #isEmpty = false;
-  /** The volume before it gave none, and this one has not begun an entry of its own. */
-  #isBehindGap = false;
+  #isInGap = false;
+  /** The volume before the open one was passed over, as nothing in it is wanted. */
+  #isBehindSkipped = false;
+  #lastNumber = 0;
   /** Path of the entry, or the lowest path it can have while `entry` is not known yet; undefined at the end. */
   key: PathKey | undefined;
 
@@ -59,22 +78,22 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
    * @param volumes in order
    * @param wanted only this path and what lies below it is given
    */
-  constructor(
-    age: number,
-    volumes: readonly Volume[],
-    wanted: PathKey,
-    open: (volume: Volume) => Promise<OpenedVolume>,
-  ) {
+  constructor(age: number, volumes: readonly Volume[], wanted: PathKey, options: SetReaderOptions<Volume>) {
     this.age = age;
     this.#volumes = volumes;
     this.#wanted = wanted;
-    this.#open = open;
+    this.#options = options;
     this.#boundByNextVolume();
   }
 
   /** The entry at `key`; undefined while only the bound is known. */
   get entry(): SetEntry | undefined {
     return this.#head;
+  }
+
+  /** Whether what the set holds from its last entry up to `key` is not known: a volume, or its rest, was left out. */
+  get isInGap(): boolean {
+    return this.#isInGap;
   }
 
   /** Goes on to the next wanted entry. At a volume's end it stops at the bound of the next volume instead. */
@@ -86,31 +105,23 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
       if (!(await this.#openNext())) return this.#end();
     }
     for (;;) {
-      const piece = this.#ahead ?? (await this.#read());
-      this.#ahead = undefined;
+      const piece = await this.#nextPiece(previous);
       if (piece === undefined) {
         await this.#closeVolume();
         // A file may go on in the next volume: what is left of it is skipped there.
         if (previous === undefined || !(await this.#openContinued(previous.key))) return this.#stopAtBound();
         continue;
       }
-      if (previous !== undefined) {
-        if (piece.key === previous.key && piece.kind === previous.kind && continues(piece)) continue;
-        if (piece.key <= previous.key) throw this.#damaged(piece.key, 'entries are not in path order');
-        previous = undefined;
-      }
+      if (previous !== undefined && goesOn(previous, piece)) continue;
+      previous = piece;
       if (!isWithin(piece.key, this.#wanted)) {
         // Behind the wanted paths in order: nothing more can come.
         if (piece.key > this.#wanted) return this.#end();
-        previous = piece;
         continue;
       }
-      if (continues(piece)) {
-        if (!this.#isBehindGap) throw this.#damaged(piece.key, 'the beginning of the file is missing');
-        previous = piece;
-        continue;
-      }
-      this.#isBehindGap = false;
+      // Its beginning was left out.
+      if (continues(piece)) continue;
+      this.#isInGap = false;
       this.#head = piece;
       this.key = piece.key;
       this.#dataTaken = false;
@@ -123,18 +134,25 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     const head = this.#head;
     if (head === undefined || this.#dataTaken) throw new Error('no data to read');
     this.#dataTaken = true;
-    yield* this.#body();
-    for (let number = 2; head.piece !== undefined; number++) {
+    yield* this.#body(head.key);
+    if (head.piece === undefined) return;
+    let last: Piece = head;
+    for (let number = 2; ; number++) {
+      const volumesBefore = this.#next;
       const piece = await this.#readOverVolumes(head.key);
-      if (piece === undefined && this.#isEmpty)
-        throw this.#damaged(head.key, 'the end of the file is missing');
-      if (piece === undefined) return;
-      if (piece.key !== head.key || piece.kind !== head.kind || piece.piece === undefined) {
+      if (piece === undefined || !goesOn(head, piece)) {
         this.#ahead = piece;
+        // The last piece is always shorter than the others.
+        const isFull = last.header.sizeBytes === blockSizeBytes;
+        const isLeftOut = this.#isInGap && (isFull || this.#next > volumesBefore);
+        if (isLeftOut || (isFull && piece !== undefined))
+          throw this.#damaged(head.key, 'the end of the file is missing');
+        if (isFull) this.#options.onCutShort?.(head.key);
         return;
       }
       if (piece.piece !== number) throw this.#damaged(head.key, `piece ${number} is missing`);
-      yield* this.#body();
+      yield* this.#body(head.key);
+      last = piece;
     }
   }
 
@@ -151,7 +169,7 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
   }
 
   #boundByNextVolume(): void {
-    const bound = this.#volumes[this.#next]?.startKey;
+    const bound = this.#volumes[this.#next]?.lowestKey;
     const wanted = this.#wanted;
     this.key = bound !== undefined && bound < wanted ? wanted : bound;
   }
@@ -168,21 +186,33 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     this.key = undefined;
   }
 
+  /** Opens the next volume, unless it is left out; false if there is none. */
   async #openNext(): Promise<boolean> {
     const volume = this.#volumes[this.#next];
     if (volume === undefined) return false;
     this.#next++;
-    this.#volume = await this.#open(volume);
+    this.#volume = await this.#options.open(volume);
     this.#name = volume.name;
-    this.#isBehindGap = this.#isEmpty;
-    this.#isEmpty = true;
-    this.#tar = new TarReader(this.#volume.bytes, volume.name);
+    this.#lowestKey = volume.lowestKey;
+    this.#isBehindSkipped = this.#options.skipsVolumes === true && volume.number !== this.#lastNumber + 1;
+    this.#lastNumber = volume.number;
+    if (this.#volume === undefined) this.#isInGap = true;
+    else this.#tar = new TarReader(this.#volume.bytes, volume.name);
     return true;
   }
 
   /** Opens the next volume if a file that begins before it may go on there. */
   async #openContinued(key: PathKey): Promise<boolean> {
     return this.#volumes[this.#next]?.startKey === key && this.#openNext();
+  }
+
+  /** Leaves out what is left of the volume, if that is wanted; else throws the error that is why. */
+  async #leaveOutRest(error: unknown): Promise<void> {
+    const { onDamage } = this.#options;
+    if (onDamage === undefined || !(error instanceof TundraError)) throw error;
+    onDamage(error);
+    this.#isInGap = true;
+    await this.#closeVolume();
   }
 
   async #closeVolume(): Promise<void> {
@@ -195,6 +225,29 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     } finally {
       await volume?.close();
     }
+  }
+
+  /** The next piece of the volume, which must come behind the one before it; undefined where the volume ends. */
+  async #nextPiece(previous: Piece | undefined): Promise<Piece | undefined> {
+    const piece = this.#ahead ?? (await this.#read());
+    this.#ahead = undefined;
+    const problem = piece && this.#misplaced(piece, previous);
+    if (problem === undefined) return piece;
+    await this.#leaveOutRest(problem);
+    return undefined;
+  }
+
+  #misplaced(piece: Piece, previous: Piece | undefined): TundraError | undefined {
+    const { key } = piece;
+    if (previous !== undefined && goesOn(previous, piece)) return undefined;
+    if (previous !== undefined && key <= previous.key)
+      return this.#damaged(key, 'entries are not in path order');
+    if (key < this.#lowestKey)
+      return this.#damaged(key, 'the volume begins before the path that its manifest says');
+    // What is not wanted was cut off by volumes that are not needed.
+    if (continues(piece) && isWithin(key, this.#wanted) && !this.#isInGap && !this.#isBehindSkipped)
+      return this.#damaged(key, 'the beginning of the file is missing');
+    return undefined;
   }
 
   /** The next piece; undefined where the volume ends and the file of this key with it. */
@@ -210,24 +263,34 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
   async #read(): Promise<Piece | undefined> {
     const tar = this.#tar;
     if (tar === undefined) return undefined;
-    let header = tar.poll();
-    while (header === 'more') {
-      await tar.fill();
-      header = tar.poll();
+    try {
+      let header = tar.poll();
+      while (header === 'more') {
+        await tar.fill();
+        header = tar.poll();
+      }
+      if (header === undefined) return undefined;
+      const { kind, key, piece } = parseDifftarName(header.name);
+      return { key, kind, piece, header };
+    } catch (error) {
+      await this.#leaveOutRest(error);
+      return undefined;
     }
-    if (header === undefined) return undefined;
-    this.#isEmpty = false;
-    const { kind, key, piece } = parseDifftarName(header.name);
-    return { key, kind, piece, header };
   }
 
-  async *#body(): AsyncGenerator<Uint8Array> {
+  async *#body(key: PathKey): AsyncGenerator<Uint8Array> {
     const tar = this.#tar as TarReader;
     for (;;) {
-      const part = tar.pollBody();
+      let part: Uint8Array | 'more' | undefined;
+      try {
+        part = tar.pollBody();
+        if (part === 'more') await tar.fill();
+      } catch (error) {
+        await this.#leaveOutRest(error);
+        throw this.#damaged(key, 'the rest of the file is damaged');
+      }
       if (part === undefined) return;
-      if (part === 'more') await tar.fill();
-      else yield part;
+      if (part !== 'more') yield part;
     }
   }
 
@@ -239,4 +302,9 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
 /** Whether a block goes on with a file that began in an earlier one. */
 function continues(piece: Piece): boolean {
   return piece.piece !== undefined && piece.piece > 1;
+}
+
+/** Whether a block is a further piece of the file that the one before it is a piece of. */
+function goesOn(previous: Piece, piece: Piece): boolean {
+  return piece.key === previous.key && piece.kind === previous.kind && continues(piece);
 }

@@ -1,12 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TundraError } from '../../src/base/errors.js';
+import { openColdFile } from '../../src/storage/cold-file/cold-file-backend.js';
+import { coldFileDriver } from '../../src/storage/cold-file/driver.js';
 import { localDriver } from '../../src/storage/local/local-backend.js';
 import { multiDriver } from '../../src/storage/multi/open.js';
 import { BackendRegistry } from '../../src/storage/registry.js';
 import { withRetries } from '../../src/storage/wrappers/retry.js';
 import { backendContract, type Trial } from './backend-contract.js';
+import { coldContract, thawingFirst } from './cold-contract.js';
 import { MemoryBackend } from './memory-backend.js';
 
 /** Storages kept in memory under an address that holds a password, alive as long as their registry. */
@@ -17,7 +20,7 @@ function memoryRegistry(): BackendRegistry {
     storages.set(url.path, objects);
     return new MemoryBackend(url.display, objects);
   };
-  return new BackendRegistry([localDriver, multiDriver, { schemes: ['memory'], load }]);
+  return new BackendRegistry([localDriver, coldFileDriver, multiDriver, { schemes: ['memory'], load }]);
 }
 
 /** A storage at an address, in which FOLDER stands for a new folder that holds the given files. */
@@ -80,4 +83,30 @@ backendContract('memory in which every third step fails, with retries', async ()
     call === 'close' || count++ % 3 > 0 ? undefined : new TundraError('connection', 'lost', { retry: 'now' });
   const backend = withRetries(memory, { attempts: 50, delayMs: 0, sleep: async () => {} });
   return { open: async () => backend };
+});
+
+const coldFolder = trialAt('cold+file://FOLDER/made/for/it?thaw=0');
+backendContract('cold folder, thawed before it is read', async () => {
+  const trial = await coldFolder();
+  return { ...trial, open: async () => thawingFirst(await trial.open(), async () => {}) };
+});
+
+coldContract('cold folder', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tundra-contract-'));
+  const times = { shortestMs: 1000, longestMs: 60_000, keepMs: 3600_000 };
+  let nowMs = Date.UTC(2026, 0, 1);
+  return {
+    open: async () => {
+      const backend = await openColdFile(folder, 'cold', times, () => nowMs);
+      return withRetries(backend, { attempts: 3, delayMs: 0 });
+    },
+    passTime: async () => {
+      nowMs += times.longestMs;
+    },
+    countThaws: async () => {
+      const log = await readFile(join(folder, '.tundra-cold/requests.log'), 'utf8').catch(() => '');
+      return log.split('\n').filter((line) => line.includes(' thaw ')).length;
+    },
+    dispose: () => rm(folder, { recursive: true }),
+  };
 });

@@ -42,7 +42,7 @@ describe('hostile manifests and signatures', () => {
         [text.replace('SHA1', 'SHAKE1024'), 6, /SHAKE1024/],
         [text.replace('Volume 1:', 'Volume 0:'), 6, /Volume NUMBER/],
         [text.replace('Volume 1:', 'Volume 99999999999999999999:'), 6, /Volume NUMBER/],
-        [text.replace('Volume 1:', 'Volume 2:'), 52, /volume 2 .*not on the storage/],
+        [text.replace('Volume 1:', 'Volume 2:'), 6, /cut short: it does not name volume 1/],
         [text.replace(/ +StartingPath.*\n/, ''), 6, /no starting/],
         [text.replace(/StartingPath.*/, 'StartingPath "\\xZZ"'), 6, /quoting/],
         [`${'x'.repeat(2 << 20)}\n`, 6, /too long/],

@@ -20,6 +20,8 @@ const commands: Record<CommandName, () => Promise<Command>> = {
   verify: async () => (await import('./verify.js')).verifyCommand,
   'collection-status': async () => (await import('./status.js')).statusCommand,
   'list-current-files': async () => (await import('./list.js')).listCommand,
+  plan: async () => (await import('./thaw.js')).planCommand,
+  thaw: async () => (await import('./thaw.js')).thawCommand,
   demo: async () => (await import('./demo.js')).demoCommand,
 };
 

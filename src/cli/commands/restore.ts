@@ -4,11 +4,14 @@ import { withSession } from '../../app/session.js';
 import { TundraError } from '../../base/errors.js';
 import { diskPath, keyOfSlashPath, latin1OfNative, type PathKey } from '../../base/path-key.js';
 import { type EpochSeconds, parseUserTime } from '../../format/times.js';
+import type { ColdOptions } from '../../operations/cold-volumes.js';
 import { restore } from '../../operations/restore.js';
+import { planOfRestore } from '../../operations/thaw.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import type { OptionValues } from '../arguments.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
+import { printPlan } from './thaw.js';
 
 export const restoreCommand: Command = async (line, environment, terminal) => {
   const [url, targetText] = takeArguments(line, 'URL', 'TARGET') as [string, string];
@@ -16,13 +19,28 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   const { options } = line;
   const target = canonicalRoot(latin1OfNative(resolve(targetText)));
   const dryRun = options.flag('dry-run');
-  if (!dryRun && !options.flag('force')) requireFreeTarget(targetText, target);
   const settings = await sessionSettings(url, 'read', options, environment, terminal);
+  if (dryRun) {
+    const plan = await withSession(settings, (session) =>
+      planOfRestore(session, {
+        path: pathOption(options),
+        time: timeOption(options, session.now()),
+        dryRun,
+      }),
+    );
+    const names = plan.volumes.map(({ name }) => name).join('\n\t');
+    if (!options.flag('json')) terminal.out(`Required volumes to restore:\n\t${names}`);
+    printPlan(plan, options, environment, terminal);
+    return 0;
+  }
   const result = await withSession(settings, (session) =>
     restore(session, {
       target,
       path: pathOption(options),
       time: timeOption(options, session.now()),
+      timeText: options.text('time'),
+      mayOverwrite: options.flag('force') || isFree(target),
+      cold: coldOptions(options),
       restoreOwnership: !options.flag('no-restore-ownership'),
       numericOwner: options.flag('numeric-owner'),
       requiredSigner: options.text('sign-key') ?? options.text('encrypt-sign-key'),
@@ -30,7 +48,7 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
       dryRun,
     }),
   );
-  if (result === undefined || result.failures === 0) return 0;
+  if (result.failures === 0) return 0;
   terminal.err(`${result.failures} entries could not be restored; see the warnings above.`);
   return 1;
 };
@@ -54,19 +72,23 @@ export function pathOption(options: OptionValues): PathKey {
   return keyOfSlashPath(parts.join('/'));
 }
 
+const megabyte = 1_000_000;
+const defaultSpoolMegabytes = 20_000;
+
+/** How volumes in cold storage are dealt with. */
+export function coldOptions(options: OptionValues): ColdOptions {
+  const spoolBytes = (options.number('spool-size') ?? defaultSpoolMegabytes) * megabyte;
+  return { spoolBytes, noWait: options.flag('no-wait') };
+}
+
 export function timeOption(options: OptionValues, now: EpochSeconds): EpochSeconds | undefined {
   const text = options.text('time');
   return text === undefined ? undefined : parseUserTime(text, now);
 }
 
-/** Without --force a restore writes only to a new place or an empty folder. */
-function requireFreeTarget(text: string, target: string): void {
+/** Whether there is nothing at the target, or an empty folder. */
+function isFree(target: string): boolean {
   const path = diskPath(target);
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() && readdirSync(path).length === 0) return;
-  throw new TundraError(
-    'restore-target-exists',
-    `Restore destination directory ${text} already exists.\nWill not overwrite.`,
-    { advice: 'Choose another target, or use --force to restore over what is there.' },
-  );
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return true;
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true && readdirSync(path).length === 0;
 }

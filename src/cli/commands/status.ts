@@ -2,14 +2,9 @@ import { withSession } from '../../app/session.js';
 import { keyOfSlashPath, latin1OfNative } from '../../base/path-key.js';
 import { type Catalog, lastFullTime } from '../../chain/catalog.js';
 import { prettyTime } from '../../format/times.js';
+import { readCollection, synchronisedCollection, tellWarnings } from '../../operations/collection.js';
 import { changesOfFile, filesOfSet, newestSets } from '../../operations/history.js';
-import {
-  readCollection,
-  type Session,
-  synchronisedCollection,
-  tell,
-  tellWarnings,
-} from '../../operations/session.js';
+import { type Session, tell } from '../../operations/session.js';
 import { commandLineError } from '../arguments.js';
 import { changesInSetText, collectionStatusText, fileChangedText } from '../render/collection-status.js';
 import { sessionSettings } from '../session-settings.js';

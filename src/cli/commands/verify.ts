@@ -6,7 +6,7 @@ import { verify } from '../../operations/restore.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
-import { pathOption, timeOption } from './restore.js';
+import { coldOptions, pathOption, timeOption } from './restore.js';
 
 export const verifyCommand: Command = async (line, environment, terminal) => {
   const [url, rootText] = takeArguments(line, 'URL', 'TARGET') as [string, string];
@@ -22,6 +22,7 @@ export const verifyCommand: Command = async (line, environment, terminal) => {
       root,
       rules: line.rules,
       followLinks: options.flag('copy-links'),
+      cold: coldOptions(options),
       path: pathOption(options),
       time: timeOption(options, session.now()),
       requiredSigner: options.text('sign-key') ?? options.text('encrypt-sign-key'),

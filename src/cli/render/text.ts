@@ -1,6 +1,6 @@
-import type { OperationEvent } from '../../base/events.js';
-import { level } from '../../base/events.js';
+import { level, type OperationEvent, type ThawCounts } from '../../base/events.js';
 import { displayKey } from '../../base/path-key.js';
+import { durationText, sizeText } from './statistics.js';
 
 /** Where lines go. */
 export interface TextOutput {
@@ -9,6 +9,18 @@ export interface TextOutput {
 }
 
 const changeLetters = { new: 'A', changed: 'M', deleted: 'D' } as const;
+
+/** One line on how a thaw stands. */
+export function thawText({ states, readyAtMs }: ThawCounts, nowMs: number): string {
+  const counts = (['ready', 'thawing', 'sealed'] as const)
+    .filter((state) => states[state].objects > 0)
+    .map((state) => `${states[state].objects} ${state} (${sizeText(states[state].sizeBytes)})`);
+  const left =
+    readyAtMs === undefined
+      ? ''
+      : `; all ready in ${durationText(Math.max(0, Math.ceil((readyAtMs - nowMs) / 1000)))}`;
+  return `Cold storage: ${counts.join(', ') || 'nothing to wait for'}${left}`;
+}
 
 /** Prints events for people: warnings and errors to standard error, all else to standard output. */
 export function textRenderer(verbosity: number, output: TextOutput): (event: OperationEvent) => void {
@@ -27,6 +39,9 @@ export function textRenderer(verbosity: number, output: TextOutput): (event: Ope
         break;
       case 'volume':
         if (level.info <= verbosity) output.out(`Processed volume ${event.number}`);
+        break;
+      case 'thaw':
+        if (level.notice <= verbosity) output.out(thawText(event, Date.now()));
         break;
       case 'progress':
         break;

@@ -1,12 +1,24 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { linkSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { contentOf, sourceOf } from '../../../test/contract/backend-contract.js';
+import { runMark } from '../../base/run-mark.js';
 import type { StorageBackend } from '../backend.js';
 import { diskFailure } from './failure.js';
 import { openLocal } from './local-backend.js';
@@ -118,13 +130,38 @@ test('a put that was killed leaves nothing to be seen', async (t) => {
   const left = (await readdir(folder)).filter(isTemporaryName);
   assert.equal(left.length, 1);
 
-  // A later run leaves it while it may be another's, and removes it when it has been still for days.
+  // The next run that stores something removes it.
   await (await openLocal(folder, 'file')).put('two', sourceOf('2'));
-  assert.deepEqual((await readdir(folder)).filter(isTemporaryName), left);
+  assert.deepEqual((await readdir(folder)).sort(), ['one', 'two']);
+});
+
+test('what runs may still be writing stays, until it has been still for a day', async (t) => {
+  const { folder } = await newFolder(t);
+  const [host, pid, start] = runMark().split('.');
+  const dead = spawnSync('true').pid;
+  const names = [
+    `.tundra-put.${host}.${pid}.${start}-0123456789abcdef`,
+    `.tundra-put.00000000.${dead}.${start}-0123456789abcdef`,
+    `.tundra-put.${dead}-0123456789abcdef`,
+  ].sort();
+  for (const name of names) await writeFile(join(folder, name), '');
+  await (await openLocal(folder, 'file')).put('one', sourceOf('1'));
+  assert.deepEqual((await readdir(folder)).filter(isTemporaryName).sort(), names);
   const longAgo = new Date(Date.now() - 2 * 24 * 3600_000);
-  await utimes(join(folder, left[0]!), longAgo, longAgo);
-  await (await openLocal(folder, 'file')).put('three', sourceOf('3'));
-  assert.deepEqual((await readdir(folder)).sort(), ['one', 'three', 'two']);
+  for (const name of names) await utimes(join(folder, name), longAgo, longAgo);
+  await (await openLocal(folder, 'file')).put('two', sourceOf('2'));
+  assert.deepEqual((await readdir(folder)).sort(), ['one', 'two']);
+});
+
+test("another user's file stays, although its run is over", async (t) => {
+  if (process.geteuid?.() !== 0) return t.skip('only root can give files away');
+  const { folder } = await newFolder(t);
+  const [host, , start] = runMark().split('.');
+  const name = `.tundra-put.${host}.${spawnSync('true').pid}.${start}-0123456789abcdef`;
+  await writeFile(join(folder, name), '');
+  await chown(join(folder, name), 12_345, 12_345);
+  await (await openLocal(folder, 'file')).put('one', sourceOf('1'));
+  assert.deepEqual((await readdir(folder)).sort(), [name, 'one']);
 });
 
 test('a folder that is none, and one that vanishes', async (t) => {

@@ -20,3 +20,11 @@ export function joinFailures(what: string, failures: readonly TundraError[]): Tu
   const text = `${what}: ${failures.map(({ message }) => message).join('; ')}`;
   return new TundraError(code, text, { advice, retry, retryAfterMs, cause: new AggregateError(failures) });
 }
+
+/** Among the failures that tell of a sealed object, the one whose wait is the shortest. */
+export function firstToThaw(failures: readonly TundraError[]): TundraError | undefined {
+  const waitOf = ({ retryAfterMs }: TundraError) => retryAfterMs ?? Number.POSITIVE_INFINITY;
+  return failures
+    .filter(({ code }) => code === 'backend-sealed')
+    .sort((one, other) => waitOf(one) - waitOf(other))[0];
+}

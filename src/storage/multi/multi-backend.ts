@@ -2,9 +2,10 @@ import type { ByteStream } from '../../base/bytes.js';
 import { TundraError } from '../../base/errors.js';
 import type { EventSink } from '../../base/events.js';
 import { displayBytes, type Latin1 } from '../../base/path-key.js';
-import type { PutSource, StorageBackend, StoredObject } from '../backend.js';
+import type { ColdStorage, PutSource, StorageBackend, StoredObject } from '../backend.js';
+import { MultiColdStorage } from './cold-stores.js';
 import type { MultiOptions } from './config.js';
-import { isStorageFailure, joinFailures, namedFailure } from './failure.js';
+import { firstToThaw, isStorageFailure, joinFailures, namedFailure } from './failure.js';
 
 /** One of the storages, and what is routed to it. */
 export interface Store {
@@ -26,6 +27,7 @@ export class MultiBackend implements StorageBackend {
   readonly description: string;
   readonly promises;
   readonly localPathOf?: (name: string) => string | undefined;
+  readonly cold?: ColdStorage;
   readonly #stores: readonly Store[];
   readonly #options: Pick<MultiOptions, 'mode' | 'onfail'>;
   readonly #onEvent: EventSink | undefined;
@@ -57,6 +59,14 @@ export class MultiBackend implements StorageBackend {
         }
         return undefined;
       };
+    }
+    if (stores.some(({ backend }) => backend.cold)) {
+      this.cold = new MultiColdStorage({
+        description,
+        stores,
+        readersOf: (name) => this.#readers(name),
+        onWarning: (text) => this.#warn(text),
+      });
     }
   }
 
@@ -194,12 +204,19 @@ export class MultiBackend implements StorageBackend {
     return matching.length > 0 ? matching : this.#stores;
   }
 
-  /** The stores in the order in which a name is looked for. */
+  /** The stores in the order in which a name is looked for: a cold one after others, since asking it may cost. */
   #readers(name: string): Store[] {
-    return [...new Set([...this.#eligible(name), ...this.#stores])];
+    const coldLast = (stores: readonly Store[]) => [
+      ...stores.filter(({ backend }) => backend.cold === undefined),
+      ...stores.filter(({ backend }) => backend.cold !== undefined),
+    ];
+    return [...new Set([...coldLast(this.#eligible(name)), ...coldLast(this.#stores)])];
   }
 
-  /** The first answer that is not undefined. If there is none, but some store could not answer, its error. */
+  /**
+   * The first answer that is not undefined. If there is none, but some store could not answer, its error; before all
+   * others that the object is sealed, since it is there then.
+   */
   async #firstThatHas<Found>(
     name: string,
     look: (store: Store) => Promise<Found | undefined>,
@@ -217,6 +234,8 @@ export class MultiBackend implements StorageBackend {
         failures.push(namedFailure(store.label, error));
       }
     }
+    const sealed = firstToThaw(failures);
+    if (sealed !== undefined) throw sealed;
     if (failures.length > 0) throw joinFailures(`could not find ${displayBytes(name)}`, failures);
     return undefined;
   }

@@ -102,3 +102,31 @@ test('a capability is there just when the storage has it', () => {
   const local = Object.assign(memory, { localPathOf: (name: string) => `/folder/${name}` });
   assert.equal(withRetries(local, options).localPathOf?.('x'), '/folder/x');
 });
+
+test('what asks a cold storage is tried again, too', async () => {
+  const { waits, memory } = faulty([]);
+  const errors = [lost(), lost({ retry: 'now' })];
+  const answer = async () => {
+    const error = errors.shift();
+    if (error) throw error;
+    return [];
+  };
+  const inner = Object.assign(memory, { cold: { survey: answer, thaw: answer } });
+  const options = {
+    attempts: 3,
+    delayMs: 30_000,
+    random: () => 0,
+    sleep: async (ms: number) => waits.push(ms),
+  };
+  const { cold } = withRetries(inner, options);
+  assert.deepEqual(await cold?.survey(), []);
+  assert.deepEqual(waits, [30_000, 30_000]);
+  const sealed = new TundraError('backend-sealed', 'sealed', { retryAfterMs: 600_000 });
+  errors.push(sealed);
+  await assert.rejects(
+    async () => cold?.thaw(['x']),
+    (error) => error === sealed,
+  );
+  assert.deepEqual(waits, [30_000, 30_000]);
+  assert.equal('cold' in withRetries(new MemoryBackend(), options), false);
+});

@@ -43,6 +43,25 @@ export function delayBefore(
 }
 
 /**
+ * Waits before the next try of what failed, and tells of it as a warning. Throws the error if another try is not worth
+ * it. `owner` is whose call it is, `what` what was tried, both for people; `failures` counts from 1.
+ */
+export async function waitForNextTry(
+  owner: string,
+  what: string,
+  error: unknown,
+  failures: number,
+  options: RetryOptions,
+): Promise<void> {
+  const delayMs = delayBefore(error, failures, options);
+  if (delayMs === undefined) throw error;
+  const when = delayMs < 1000 ? 'now' : `in ${Math.round(delayMs / 1000)} s`;
+  const text = `${owner}: try ${failures} of ${options.attempts} to ${what} failed: ${messageOf(error)}; trying again ${when}`;
+  options.onEvent?.({ kind: 'message', level: 'warning', text });
+  await (options.sleep ?? sleepFor)(delayMs);
+}
+
+/**
  * The same storage, whose calls are tried again where their error says that this can help. Each new try is told as a
  * warning; the last error comes out as it is.
  *
@@ -50,23 +69,18 @@ export function delayBefore(
  * the reader who starts over with a new `get`.
  */
 export function withRetries(inner: StorageBackend, options: RetryOptions): StorageBackend {
-  const sleep = options.sleep ?? sleepFor;
-
   async function tried<Result>(what: string, call: () => Promise<Result>): Promise<Result> {
     for (let failures = 1; ; failures++) {
       try {
         return await call();
       } catch (error) {
-        const delayMs = delayBefore(error, failures, options);
-        if (delayMs === undefined) throw error;
-        const when = delayMs < 1000 ? 'now' : `in ${Math.round(delayMs / 1000)} s`;
-        const text = `${inner.description}: try ${failures} of ${options.attempts} to ${displayBytes(what)} failed: ${messageOf(error)}; trying again ${when}`;
-        options.onEvent?.({ kind: 'message', level: 'warning', text });
-        await sleep(delayMs);
+        await waitForNextTry(inner.description, displayBytes(what), error, failures, options);
       }
     }
   }
+  const objects = (names: readonly string[]) => (names.length === 1 ? names[0] : `${names.length} objects`);
 
+  const { cold } = inner;
   return {
     description: inner.description,
     promises: inner.promises,
@@ -74,9 +88,14 @@ export function withRetries(inner: StorageBackend, options: RetryOptions): Stora
     get: (name) => tried(`read ${name}`, () => inner.get(name)),
     list: () => tried('list the objects', () => inner.list()),
     stat: (name) => tried(`look for ${name}`, () => inner.stat(name)),
-    remove: (names) =>
-      tried(`remove ${names.length === 1 ? names[0] : `${names.length} objects`}`, () => inner.remove(names)),
+    remove: (names) => tried(`remove ${objects(names)}`, () => inner.remove(names)),
     close: () => inner.close(),
     ...(inner.localPathOf && { localPathOf: inner.localPathOf.bind(inner) }),
+    ...(cold && {
+      cold: {
+        survey: () => tried('see what is thawed', () => cold.survey()),
+        thaw: (names) => tried(`ask for ${objects(names)}`, () => cold.thaw(names)),
+      },
+    }),
   };
 }

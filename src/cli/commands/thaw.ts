@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { withSession } from '../../app/session.js';
+import { errnoOf, messageOf, TundraError } from '../../base/errors.js';
+import { type PriceTable, parsePrices } from '../../config/prices.js';
+import type { Session } from '../../operations/session.js';
+import { planOfRestore, thaw } from '../../operations/thaw.js';
+import type { ThawPlan } from '../../operations/thaw-plan.js';
+import type { CommandLine, OptionValues } from '../arguments.js';
+import { isReady, thawPlanJson, thawPlanText } from '../render/thaw-plan.js';
+import { sessionSettings } from '../session-settings.js';
+import type { Terminal } from '../terminal.js';
+import { type Command, requireUrl, takeArguments } from './index.js';
+import { pathOption, timeOption } from './restore.js';
+
+/** What is not ready yet, when it was asked for without waiting. */
+const notReadyStatus = 75;
+const infoVerbosity = 5;
+
+/** `plan`: what a restore needs, how that stands, what it takes. Asks for nothing. */
+export const planCommand: Command = async (line, environment, terminal) => {
+  const plan = await withPlan(line, environment, terminal, (session, options) =>
+    planOfRestore(session, { ...options, dryRun: false }),
+  );
+  printPlan(plan, line.options, environment, terminal);
+  return 0;
+};
+
+/** `thaw`: asks for what a restore needs. */
+export const thawCommand: Command = async (line, environment, terminal) => {
+  const wait = line.options.flag('wait');
+  const plan = await withPlan(line, environment, terminal, (session, options) =>
+    thaw(session, { ...options, wait }),
+  );
+  printPlan(plan, line.options, environment, terminal);
+  return isReady(plan) ? 0 : notReadyStatus;
+};
+
+async function withPlan(
+  line: CommandLine,
+  environment: NodeJS.ProcessEnv,
+  terminal: Terminal,
+  act: (session: Session, options: { path: string; time: number | undefined }) => Promise<ThawPlan>,
+): Promise<ThawPlan> {
+  const [url] = takeArguments(line, 'URL') as [string];
+  const { options } = line;
+  const settings = await sessionSettings(requireUrl(url), 'metadata', options, environment, terminal);
+  // Only the plan goes to standard output, where programs read it.
+  const events: typeof settings.events = options.flag('json')
+    ? (event) => terminal.errEvent(event)
+    : settings.events;
+  return withSession({ ...settings, events }, (session) =>
+    act(session, { path: pathOption(options), time: timeOption(options, session.now()) }),
+  );
+}
+
+/** Prints a plan as the options say. */
+export function printPlan(
+  plan: ThawPlan,
+  options: OptionValues,
+  environment: NodeJS.ProcessEnv,
+  terminal: Terminal,
+): void {
+  const { prices, path } = priceTable(options, environment);
+  if (options.flag('json')) terminal.out(thawPlanJson(plan, prices));
+  else terminal.out(thawPlanText(plan, Date.now(), prices, path, terminal.verbosity >= infoVerbosity));
+}
+
+/** The user's prices: of `--prices`, else of the file in the configuration folder, which need not be there. */
+function priceTable(
+  options: OptionValues,
+  environment: NodeJS.ProcessEnv,
+): { prices: PriceTable | undefined; path: string } {
+  const given = options.text('prices');
+  const configFolder = environment.XDG_CONFIG_HOME || join(environment.HOME ?? homedir(), '.config');
+  const path = given ?? join(configFolder, 'tundra', 'prices.json');
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    if (given === undefined && errnoOf(cause) === 'ENOENT') return { prices: undefined, path };
+    throw new TundraError('user-error', `could not read the prices in ${path}: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+  return { prices: parsePrices(text, path), path };
+}

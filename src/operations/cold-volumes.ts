@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import { setTimeout as sleepFor } from 'node:timers/promises';
+import { messageOf, TundraError } from '../base/errors.js';
+import type { ThawCounts } from '../base/events.js';
+import { recordThaw } from '../chain/thaw-history.js';
+import type { FetchableVolume, VolumeSource } from '../volume/fetcher.js';
+import { VolumeSpool } from '../volume/spool.js';
+import { progressOf, Thaw } from '../volume/thaw.js';
+import { type Session, tell } from './session.js';
+import type { ThawPlan } from './thaw-plan.js';
+
+/** The folder in the local archive that keeps volumes from cold storage until they were restored. */
+const spoolName = 'tundra-spool';
+
+/** Asks for what a plan needs and is not readable yet, and follows how it thaws. To be stopped by the caller. */
+export async function beginThaw(session: Session, names: readonly string[]): Promise<Thaw> {
+  const { backend, archive, events } = session;
+  if (backend.cold === undefined) throw new Error('not a cold storage');
+  const thaw = new Thaw({
+    cold: backend.cold,
+    now: Date.now,
+    sleep: (ms) => sleepFor(ms, undefined, { ref: true }),
+    onProgress: (progress) => events({ kind: 'thaw', ...progress }),
+    onWarning: (text) => tell(session, 'warning', text),
+    onThawed: ({ storageClass, store, sizeBytes }, waitedMs) => {
+      try {
+        recordThaw(archive, { storageClass, store, sizeBytes, waitedMs, atMs: Date.now() });
+      } catch (error) {
+        tell(session, 'warning', `the time of a thaw could not be noted: ${messageOf(error)}`);
+      }
+    },
+  });
+  await thaw.begin(names);
+  return thaw;
+}
+
+export interface ColdVolumes extends VolumeSource {
+  /** All was restored: what was kept for another try goes. */
+  clear(): Promise<void>;
+}
+
+export interface ColdOptions {
+  /** How many bytes of volumes to keep on the local disk at most. */
+  spoolBytes: number;
+  /** Ask for what is sealed, and end with an error if not all can be read at once. */
+  noWait: boolean;
+}
+
+/**
+ * Brings the volumes of a plan from cold storage: asks for all that are sealed at once, fetches each as it becomes
+ * readable. What a run that was broken off has fetched is used again, and what it has asked for is not asked for again.
+ * Error: `not-thawed`.
+ */
+export async function openColdVolumes(
+  session: Session,
+  order: readonly FetchableVolume[],
+  plan: ThawPlan,
+  { spoolBytes, noWait }: ColdOptions,
+): Promise<ColdVolumes> {
+  const sizes = new Map(plan.volumes.map(({ name, sizeBytes }) => [name, sizeBytes]));
+  const folder = join(session.archive.folder, spoolName);
+  let thaw: Thaw | undefined;
+  const spool = new VolumeSpool(order, {
+    backend: session.backend,
+    retries: { ...session.retries, onEvent: session.events },
+    opener: session.opener,
+    folder,
+    budgetBytes: spoolBytes,
+    sizeOf: ({ name }) => sizes.get(name) ?? 0,
+    ready: (name) => (thaw as Thaw).ready(name),
+    again: (name) => (thaw as Thaw).again(name),
+  });
+  const missing = await spool.open();
+  thaw = await beginThaw(
+    session,
+    missing.map(({ name }) => name),
+  );
+  if (noWait) {
+    await thaw.stop();
+    requireReady(progressOf(thaw.objects));
+  }
+  return {
+    start: () => spool.start(),
+    take: (volume) => spool.take(volume),
+    release: (volume) => spool.release(volume),
+    giveUp: () => spool.giveUp(),
+    close: async () => {
+      await thaw.stop();
+      await spool.close();
+    },
+    clear: () => spool.clear(),
+  };
+}
+
+/** Throws `not-thawed` unless all can be read. */
+export function requireReady({ states: { sealed, thawing }, readyAtMs }: ThawCounts): void {
+  const waiting = sealed.objects + thawing.objects;
+  if (waiting === 0) return;
+  const when =
+    readyAtMs === undefined ? '' : `; the last one ${new Date(readyAtMs).toISOString()}, as the storage says`;
+  throw new TundraError('not-thawed', `${waiting} volumes were asked for and are not ready yet${when}.`, {
+    advice: 'Run the same command again later: it goes on from there, and asks for nothing twice.',
+  });
+}

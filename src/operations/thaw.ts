@@ -1,0 +1,51 @@
+import { progressOf } from '../volume/thaw.js';
+import { beginThaw } from './cold-volumes.js';
+import { type PlanOptions, planAt } from './restore.js';
+import type { Session } from './session.js';
+import { planThaw, type ThawPlan } from './thaw-plan.js';
+
+/** What a restore would need, and how that stands. Asks for nothing. */
+export async function planOfRestore(
+  session: Session,
+  options: Omit<PlanOptions, 'ignoreErrors' | 'sealedMetadata'>,
+): Promise<ThawPlan> {
+  return planThaw(
+    session,
+    await planAt(session, { ...options, ignoreErrors: false, sealedMetadata: 'leave' }),
+  );
+}
+
+/** Asks for what a restore needs and nobody has asked for yet; with `wait`, until all of it can be read. */
+export async function thaw(
+  session: Session,
+  options: Pick<PlanOptions, 'path' | 'time'> & { wait: boolean },
+): Promise<ThawPlan> {
+  const plan = await planAt(session, {
+    ...options,
+    ignoreErrors: false,
+    dryRun: false,
+    sealedMetadata: options.wait ? 'wait' : 'ask',
+  });
+  const before = await planThaw(session, plan);
+  const names = before.volumes.filter(({ state }) => state !== 'hot').map(({ name }) => name);
+  if (names.length === 0) return before;
+  const thawing = await beginThaw(session, names);
+  try {
+    if (options.wait && progressOf(thawing.objects).states.ready.objects < names.length)
+      await thawing.allReady();
+    const objects = new Map(thawing.objects.map((object) => [object.name, object]));
+    const volumes = before.volumes.map((volume) => {
+      const object = objects.get(volume.name);
+      if (object === undefined) return volume;
+      return {
+        ...volume,
+        state: object.state,
+        readyAtMs: object.readyAtMs,
+        readyUntilMs: object.readyUntilMs,
+      };
+    });
+    return { ...before, volumes };
+  } finally {
+    await thawing.stop();
+  }
+}

@@ -1,0 +1,64 @@
+import { isWithin, type Latin1, type PathKey } from '../base/path-key.js';
+import { attributesDifference, missingFile, newFile } from '../change/difference.js';
+import type { EpochSeconds } from '../format/times.js';
+import { Owners } from '../source/owners.js';
+import { createSelection, type SelectionRule } from '../source/selection.js';
+import { walk } from '../source/walk.js';
+import { listFiles } from './list.js';
+import { type Session, tell } from './session.js';
+import { selectionRoot, walkEvent } from './source-events.js';
+
+export interface AttributeOptions {
+  /** What to compare with: canonical. */
+  root: Latin1;
+  rules: readonly SelectionRule[];
+  followLinks: boolean;
+  path: PathKey;
+  time: EpochSeconds | undefined;
+}
+
+/**
+ * Compares a folder with what the signatures tell of the backup: which paths there are, and their attributes. Reads no
+ * volume.
+ */
+export async function verifyAttributes(
+  session: Session,
+  { root, rules, followLinks, path, time }: AttributeOptions,
+): Promise<{ entries: number; failures: number }> {
+  const owners = new Owners();
+  const result = { entries: 0, failures: 0 };
+  const differs = (text: string) => {
+    result.failures++;
+    tell(session, 'notice', text);
+  };
+  const current = walk(root, createSelection(rules, selectionRoot(root)), {
+    followLinks,
+    owners,
+    onWarning: (kind, key, text) => session.events(walkEvent(kind, key, text)),
+  });
+  const next = () => {
+    const { done, value } = current.next();
+    return done === true ? undefined : value;
+  };
+  let local = next();
+  const countNew = () => {
+    result.entries++;
+    if (local !== undefined) differs(newFile(local.key));
+    local = next();
+  };
+  for await (const known of listFiles(session, time)) {
+    if (!isWithin(known.key, path)) continue;
+    const key = path === '' ? known.key : known.key.slice(path.length + 1);
+    while (local !== undefined && local.key < key) countNew();
+    result.entries++;
+    if (local?.key !== key) {
+      differs(missingFile(key));
+      continue;
+    }
+    const difference = attributesDifference(key, known.attributes, local.attributes, owners);
+    if (difference !== undefined) differs(difference);
+    local = next();
+  }
+  while (local !== undefined) countNew();
+  return result;
+}

@@ -1,0 +1,61 @@
+import type { Latin1 } from '../../base/path-key.js';
+import type { Container } from './container.js';
+import { type Action, type Headers, nonsense } from './failure.js';
+import { percentDecode } from './percent.js';
+
+/** What the headers of an object say about it. */
+export interface ObjectHead {
+  /** Of a large object, the size of all its segments together. */
+  sizeBytes: number;
+  kind: ObjectKind;
+  retrievalState: string | undefined;
+  retrievalDelaySeconds: number | undefined;
+}
+
+/**
+ * A plain object; a static large object, whose manifest names its segments; or a dynamic one, whose segments are all
+ * objects of a container that begin with a prefix.
+ */
+export type ObjectKind =
+  | { kind: 'plain' }
+  | { kind: 'static' }
+  | { kind: 'dynamic'; container: Latin1; prefix: Latin1 };
+
+/** Asks for an object's headers; undefined if it is not there. This never makes an archive unseal it. */
+export async function headOf(
+  container: Container,
+  path: Latin1,
+  action: Action,
+): Promise<ObjectHead | undefined> {
+  const answer = await container.call({
+    action,
+    method: 'HEAD',
+    path: `${container.name}/${path}`,
+    accept: [404],
+  });
+  await answer.drop();
+  if (answer.status === 404) return undefined;
+  const { headers } = answer;
+  const sizeBytes = contentLengthOf(headers);
+  if (sizeBytes === undefined) throw nonsense(action, 'it tells no size');
+  const delay = headers['x-ovh-retrieval-delay'];
+  return {
+    sizeBytes,
+    kind: kindOf(headers),
+    retrievalState: headers['x-ovh-retrieval-state'],
+    retrievalDelaySeconds: delay !== undefined && /^\d+$/.test(delay) ? Number(delay) : undefined,
+  };
+}
+
+export function kindOf(headers: Headers): ObjectKind {
+  if (/^(true|1|yes|on|t|y)$/i.test(headers['x-static-large-object'] ?? '')) return { kind: 'static' };
+  const [, container, prefix] =
+    /^\/?([^/]+)\/(.+)$/.exec(percentDecode(headers['x-object-manifest'] ?? '')) ?? [];
+  if (container === undefined || prefix === undefined) return { kind: 'plain' };
+  return { kind: 'dynamic', container, prefix };
+}
+
+export function contentLengthOf(headers: Headers): number | undefined {
+  const text = headers['content-length'];
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,131 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import type { ByteStream } from '../base/bytes.js';
+import { type Retry, TundraError } from '../base/errors.js';
+import { type DiskPlace, diskError } from '../base/local-disk.js';
+import type { StorageBackend } from '../storage/backend.js';
+import { type RereadOptions, readWhole } from '../storage/read-whole.js';
+
+/** A volume to fetch. */
+export interface FetchableVolume {
+  name: string;
+  hash: { algorithm: string; hex: string } | undefined;
+  encrypted: boolean;
+  compressed: boolean;
+}
+
+export interface BringOptions {
+  backend: StorageBackend;
+  /** How often a volume is fetched that breaks off on its way, or comes with a wrong hash. */
+  retries: Omit<RereadOptions, 'signal'>;
+}
+
+/**
+ * Copies a volume from the storage to a new file and checks its hash.
+ *
+ * @param place what the file's folder is, for messages
+ * @param signal ends it, with an error
+ */
+export async function bringVolume(
+  volume: FetchableVolume,
+  path: string,
+  place: DiskPlace,
+  { backend, retries }: BringOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, hash } = volume;
+  const failed = (error: unknown): never => {
+    throw diskError(error, place, path, 'cannot be written');
+  };
+  const file = await open(path, 'wx', 0o600).catch(failed);
+  const wrongHashes = new Set<string>();
+  const take = async (bytes: ByteStream) => {
+    const actual = await fill(file, bytes, newDigest(volume), () => throwIfAborted(signal, name), failed);
+    // What comes with the same wrong hash twice is so on the storage.
+    const retry = wrongHashes.has(actual) ? 'never' : 'now';
+    wrongHashes.add(actual);
+    if (hash !== undefined) requireHash(name, hash, actual, retry);
+  };
+  try {
+    await readWhole(backend, name, take, { ...retries, signal });
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Fills a file with what comes, and returns the hash of that. */
+async function fill(
+  file: FileHandle,
+  bytes: ByteStream,
+  digest: Hash,
+  beforeEach: () => void,
+  failed: (error: unknown) => never,
+): Promise<string> {
+  await file.truncate().catch(failed);
+  let size = 0;
+  for await (const piece of bytes) {
+    beforeEach();
+    digest.update(piece);
+    for (let done = 0; done < piece.length; )
+      done += (await file.write(piece, done, undefined, size + done).catch(failed)).bytesWritten;
+    size += piece.length;
+  }
+  return digest.digest('hex');
+}
+
+export function throwIfAborted(signal: AbortSignal, name: string): void {
+  if (signal.aborted) throw new TundraError('generic', `${name} is not wanted any more`);
+}
+
+/** Checks the hash of a volume that lies on the local disk, if it has one. Error: `hash-mismatch`. */
+export async function checkHashOnDisk(volume: FetchableVolume, path: string): Promise<void> {
+  const { name, hash } = volume;
+  if (hash !== undefined) requireHash(name, hash, await hashFile(path, newDigest(volume), name), 'never');
+}
+
+/** @param retry whether the volume may be right when it is fetched again */
+function requireHash(
+  name: string,
+  expected: { algorithm: string; hex: string },
+  actual: string,
+  retry: Retry,
+): void {
+  if (actual === expected.hex.toLowerCase()) return;
+  throw new TundraError(
+    'hash-mismatch',
+    `Invalid data - ${expected.algorithm} hash mismatch for file:\n ${name}\n` +
+      ` Calculated hash: ${actual}\n Manifest hash: ${expected.hex}`,
+    {
+      advice:
+        'The volume is damaged on the storage or on its way. Try again; if it stays so, restore an earlier time.',
+      retry,
+    },
+  );
+}
+
+function newDigest({ name, hash }: FetchableVolume): Hash {
+  const algorithm = hash?.algorithm ?? 'SHA1';
+  try {
+    return createHash(algorithm.toLowerCase());
+  } catch (cause) {
+    throw new TundraError(
+      'unreadable-manifests',
+      `${name}: the manifest has a hash of an unknown kind: ${algorithm}`,
+      { cause },
+    );
+  }
+}
+
+async function hashFile(path: string, digest: Hash, name: string): Promise<string> {
+  try {
+    for await (const piece of createReadStream(path, { highWaterMark: 512 * 1024 }))
+      digest.update(piece as Buffer);
+  } catch (cause) {
+    throw new TundraError('backend-not-found', `${name} cannot be read from the storage`, { cause });
+  }
+  return digest.digest('hex');
+}
