@@ -41,12 +41,26 @@ export async function sessionSettings(
       numRetries: options.number('num-retries') ?? defaultBackendOptions.numRetries,
       retryDelayMs: seconds('backend-retry-delay', defaultBackendOptions.retryDelayMs),
       timeoutMs: seconds('timeout', defaultBackendOptions.timeoutMs),
+      swiftStoragePolicy: options.text('swift-storage-policy'),
+      segmentSizeBytes: segmentSizeBytes(options),
     },
     environment,
     now: () => fixedTime ?? Math.floor(Date.now() / 1000),
     events: (event) => terminal.event(event),
     tellFiles: terminal.verbosity >= 5,
   };
+}
+
+const mebibyte = 1 << 20;
+const defaultVolumeMebibytes = 200;
+/** A volume is a little larger than its limit at times: none is sent in two for that. */
+const segmentFactor = 1.1;
+
+function segmentSizeBytes(options: OptionValues): number {
+  const given = options.number('mp-segment-size');
+  const mebibytes =
+    given ?? Math.floor(segmentFactor * (options.number('volsize') ?? defaultVolumeMebibytes));
+  return mebibytes * mebibyte;
 }
 
 function syncMode(options: OptionValues): 'full' | 'partial' {

@@ -103,7 +103,10 @@ export const optionSchemas = [
     value: 'FILE',
     help: 'prices of cold storage (~/.config/tundra/prices.json)',
   },
-  { name: 'json', kind: 'flag', help: 'plan, thaw: report as JSON' },
+  { name: 'files', kind: 'positive', value: 'N', help: 'drill: how many files to try (5)' },
+  { name: 'max-thaw', kind: 'count', value: 'MB', help: 'drill: thaw no more than this (1000)' },
+  { name: 'max-wait', kind: 'text', value: 'TIME', help: 'drill: wait no longer than this for a thaw (1D)' },
+  { name: 'json', kind: 'flag', help: 'plan, thaw, drill: report as JSON' },
   { name: 'ignore-errors', kind: 'flag', help: 'restore what can be restored of a damaged backup' },
 
   { name: 'file-changed', kind: 'text', value: 'PATH', help: 'status: the sets in which this file changed' },
@@ -149,6 +152,19 @@ export const optionSchemas = [
   { name: 'num-retries', kind: 'positive', value: 'N', help: 'how often to try a storage operation (5)' },
   { name: 'backend-retry-delay', kind: 'count', value: 'SECONDS', help: 'time between the tries (30)' },
   { name: 'timeout', kind: 'positive', value: 'SECONDS', help: 'how long a connection may be silent (30)' },
+
+  {
+    name: 'swift-storage-policy',
+    kind: 'text',
+    value: 'POLICY',
+    help: 'storage policy of a Swift container',
+  },
+  {
+    name: 'mp-segment-size',
+    kind: 'positive',
+    value: 'MB',
+    help: 'Swift: send objects above this size in segments (1.1 times --volsize)',
+  },
 
   { name: 'verbosity', short: 'v', kind: 'verbosity', value: '0-9', help: 'how much to tell (3, notice)' },
   { name: 'help', short: 'h', kind: 'flag', help: 'print this help' },
@@ -198,6 +214,12 @@ export const commandSchemas = [
     aliases: [],
     arguments: ['URL'],
     help: 'tell what a restore needs from cold storage, how long that takes and what it costs; asks for nothing',
+  },
+  {
+    name: 'drill',
+    aliases: [],
+    arguments: ['URL'],
+    help: 'prove that the backup restores: thaw, restore and compare some files picked at random',
   },
   { name: 'thaw', aliases: [], arguments: ['URL'], help: 'ask cold storage for what a restore needs' },
   {

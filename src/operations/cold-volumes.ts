@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleepFor } from 'node:timers/promises';
 import { messageOf, TundraError } from '../base/errors.js';
@@ -44,6 +45,8 @@ export interface ColdOptions {
   spoolBytes: number;
   /** Ask for what is sealed, and end with an error if not all can be read at once. */
   noWait: boolean;
+  /** Other restores of this run use the same volumes: what is spooled stays. */
+  keepsSpool?: boolean;
 }
 
 /**
@@ -55,16 +58,16 @@ export async function openColdVolumes(
   session: Session,
   order: readonly FetchableVolume[],
   plan: ThawPlan,
-  { spoolBytes, noWait }: ColdOptions,
+  { spoolBytes, noWait, keepsSpool = false }: ColdOptions,
 ): Promise<ColdVolumes> {
   const sizes = new Map(plan.volumes.map(({ name, sizeBytes }) => [name, sizeBytes]));
-  const folder = join(session.archive.folder, spoolName);
   let thaw: Thaw | undefined;
   const spool = new VolumeSpool(order, {
     backend: session.backend,
     retries: { ...session.retries, onEvent: session.events },
     opener: session.opener,
-    folder,
+    folder: spoolFolder(session),
+    keepsOthers: keepsSpool,
     budgetBytes: spoolBytes,
     sizeOf: ({ name }) => sizes.get(name) ?? 0,
     ready: (name) => (thaw as Thaw).ready(name),
@@ -88,8 +91,19 @@ export async function openColdVolumes(
       await thaw.stop();
       await spool.close();
     },
-    clear: () => spool.clear(),
+    clear: async () => {
+      if (!keepsSpool) await clearSpool(session);
+    },
   };
+}
+
+/** Removes all volumes that are kept on the local disk. */
+export async function clearSpool(session: Session): Promise<void> {
+  await rm(spoolFolder(session), { recursive: true, force: true });
+}
+
+function spoolFolder({ archive }: Session): string {
+  return join(archive.folder, spoolName);
 }
 
 /** Throws `not-thawed` unless all can be read. */

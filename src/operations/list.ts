@@ -19,24 +19,7 @@ export async function* listFiles(
   session: Session,
   time: EpochSeconds | undefined,
 ): AsyncGenerator<ListedEntry> {
-  const at = time ?? session.now();
-  const catalog = await synchronisedCollection(session, { time: at, dryRun: false });
-  const chain = signatureChainAt(catalog, at);
-  if (chain === undefined) {
-    throw new TundraError('no-signatures', 'No signature chains found', {
-      advice: 'Check the address and the file prefixes: no finished backup was found there.',
-    });
-  }
-  if (at < chain.startTime) {
-    tell(
-      session,
-      'warning',
-      `No signature chain for the requested time. Using oldest available chain, starting at time ${prettyTime(chain.startTime)}.`,
-      11,
-    );
-  }
-  const files = chain.files.filter(({ end }, index) => index === 0 || end <= at);
-  const paths = files.map(({ name }) => session.archive.pathOf(name));
+  const paths = await signatureFilesAt(session, time);
   const mender = new ArchiveMender(session);
   let last: PathKey | undefined;
   for (;;) {
@@ -65,4 +48,26 @@ async function* entriesOf(signatureFiles: readonly string[]): AsyncGenerator<Sig
   } finally {
     await store.close();
   }
+}
+
+/** The local signature files that tell of a time, oldest first. */
+export async function signatureFilesAt(session: Session, time: EpochSeconds | undefined): Promise<string[]> {
+  const at = time ?? session.now();
+  const catalog = await synchronisedCollection(session, { time: at, dryRun: false });
+  const chain = signatureChainAt(catalog, at);
+  if (chain === undefined) {
+    throw new TundraError('no-signatures', 'No signature chains found', {
+      advice: 'Check the address and the file prefixes: no finished backup was found there.',
+    });
+  }
+  if (at < chain.startTime) {
+    tell(
+      session,
+      'warning',
+      `No signature chain for the requested time. Using oldest available chain, starting at time ${prettyTime(chain.startTime)}.`,
+      11,
+    );
+  }
+  const files = chain.files.filter(({ end }, index) => index === 0 || end <= at);
+  return files.map(({ name }) => session.archive.pathOf(name));
 }

@@ -387,7 +387,8 @@ class VolumeDesk {
 function hasGap(versions: Versions, readers: Versions): boolean {
   const [oldest, newest] = [versions[0], versions.at(-1)];
   if (versions.length < 2 || oldest === undefined || newest === undefined) return false;
-  return readers.slice(oldest.age + 1, newest.age).some((reader) => reader.isInGap);
+  const key = newest.key as PathKey;
+  return readers.slice(oldest.age + 1, newest.age).some((reader) => reader.mayLack(key));
 }
 
 function newestEntry(versions: Versions): SetEntry {

@@ -363,7 +363,7 @@ describe('SetReader', () => {
       const gaps: boolean[] = [];
       const found: string[] = [];
       for (let entry = await nextEntry(reader); entry !== undefined; entry = await nextEntry(reader)) {
-        gaps.push(reader.isInGap);
+        gaps.push(reader.mayLack(entry.key));
         const data = await collect(reader.data()).catch((error: TundraError) => error.message);
         found.push(`${entry.key} ${typeof data === 'string' ? data : data.length}`);
       }
@@ -417,17 +417,24 @@ describe('SetReader', () => {
     }
   });
 
-  it('knows that it is in a gap, from the damage to the next entry', async () => {
-    const blocks = blocksOfEntries(['a', 'b', 'c', 'd'].map((key) => fileEntry(key, key)));
+  it('knows which paths may be lacking, from the damage to the next entry', async () => {
+    const blocks = blocksOfEntries(['a', 'b', 'd', 'e'].map((key) => fileEntry(key, key)));
     const volumes = inVolumes(blocks, [2]);
     volumes[0]!.bytes.fill(0xff, 1024, 1200);
+    volumes[1]!.lowestKey = 'b';
     const { reader } = readerOf(volumes, '', undefined, () => {});
+    const lacking = () =>
+      ['a', 'b', 'c', 'd', 'e'].filter((path) => path >= reader.key! && reader.mayLack(path));
     await nextEntry(reader);
-    assert.deepEqual([reader.key, reader.isInGap], ['a', false]);
+    assert.deepEqual([reader.key, lacking()], ['a', []]);
     await reader.advance();
-    assert.deepEqual([reader.key, reader.entry, reader.isInGap], ['c', undefined, true]);
+    assert.deepEqual([reader.key, reader.entry], ['b', undefined]);
+    assert.ok(reader.mayLack('b'));
     await reader.advance();
-    assert.deepEqual([reader.key, reader.entry?.key, reader.isInGap], ['c', 'c', false]);
+    assert.deepEqual([reader.key, reader.entry?.key, lacking()], ['d', 'd', []]);
+    assert.ok(reader.mayLack('b') && reader.mayLack('c'));
+    await reader.advance();
+    assert.deepEqual([reader.key, reader.mayLack('dd')], ['e', false]);
     await reader.close();
   });
 

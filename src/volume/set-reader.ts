@@ -66,7 +66,10 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
   /** The piece behind the head's data, where it was read already. */
   #ahead: Piece | undefined;
   #dataTaken = false;
+  /** Something was left out behind the last entry. */
   #isInGap = false;
+  /** Something was left out before the head. */
+  #isBehindGap = false;
   /** The volume before the open one was passed over, as nothing in it is wanted. */
   #isBehindSkipped = false;
   #lastNumber = 0;
@@ -91,9 +94,10 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     return this.#head;
   }
 
-  /** Whether what the set holds from its last entry up to `key` is not known: a volume, or its rest, was left out. */
-  get isInGap(): boolean {
-    return this.#isInGap;
+  /** Whether the set may hold a path, up to `key`, that was left out with a volume or its rest. */
+  mayLack(path: PathKey): boolean {
+    const head = this.#head;
+    return head === undefined ? this.#isInGap : this.#isBehindGap && path < head.key;
   }
 
   /** Goes on to the next wanted entry. At a volume's end it stops at the bound of the next volume instead. */
@@ -121,6 +125,7 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
       }
       // Its beginning was left out.
       if (continues(piece)) continue;
+      this.#isBehindGap = this.#isInGap;
       this.#isInGap = false;
       this.#head = piece;
       this.key = piece.key;

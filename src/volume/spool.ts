@@ -10,6 +10,8 @@ export interface SpoolOptions extends BringOptions {
   opener: Opener;
   /** Where the volumes are kept: it outlives the run. */
   folder: string;
+  /** Volumes there that are not wanted stay. */
+  keepsOthers: boolean;
   /** How many bytes of volumes to keep there at most, unless one alone takes more. */
   budgetBytes: number;
   /** Resolves when a volume can be read. */
@@ -57,7 +59,7 @@ export class VolumeSpool implements VolumeSource {
 
   /** Takes over what is there already, and removes what is not wanted. Returns the volumes that must be read. */
   async open(): Promise<FetchableVolume[]> {
-    const { folder } = this.#options;
+    const { folder, keepsOthers } = this.#options;
     const failed = (error: unknown): never => {
       throw diskError(error, archivePlace, folder, 'cannot be used');
     };
@@ -65,6 +67,8 @@ export class VolumeSpool implements VolumeSource {
     const wanted = new Map([...this.#entries.values()].map((entry) => [entry.volume.name, entry]));
     for (const name of await readdir(folder).catch(failed)) {
       const entry = wanted.get(name);
+      const isOther = entry === undefined && !name.endsWith('.part');
+      if (isOther && keepsOthers) continue;
       if (entry === undefined || !(await this.#adopt(entry))) await rm(join(folder, name), { force: true });
     }
     return [...this.#entries.values()].filter(({ state }) => state === 'waiting').map(({ volume }) => volume);
@@ -111,11 +115,6 @@ export class VolumeSpool implements VolumeSource {
   async close(): Promise<void> {
     this.giveUp();
     await Promise.all(this.#fetching);
-  }
-
-  /** Removes the folder: nothing in it is needed any more. */
-  async clear(): Promise<void> {
-    await rm(this.#options.folder, { recursive: true, force: true });
   }
 
   #entryOf(volume: FetchableVolume): SpoolEntry {

@@ -22,6 +22,7 @@ const commands: Record<CommandName, () => Promise<Command>> = {
   'list-current-files': async () => (await import('./list.js')).listCommand,
   plan: async () => (await import('./thaw.js')).planCommand,
   thaw: async () => (await import('./thaw.js')).thawCommand,
+  drill: async () => (await import('./drill.js')).drillCommand,
   demo: async () => (await import('./demo.js')).demoCommand,
 };
 

@@ -162,6 +162,11 @@ test('a refused connection and a silent server name the place', async (t) => {
     retry: 'now',
     message: `could not list swift://c: ${place} was silent for too long`,
   });
+  fake.fault = (request) => request.method === 'PUT' && request.path === '/v1/A/c/one';
+  await assert.rejects(store.put('one', sourceOf('x'.repeat(30 << 20), 1 << 20)), {
+    code: 'connection',
+    message: `could not store one in swift://c: ${place} was silent for too long`,
+  });
   fake.stop();
   await assert.rejects(store.list(), { code: 'connection', message: new RegExp(`${place} (refuses|broke)`) });
 });

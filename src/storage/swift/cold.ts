@@ -1,14 +1,13 @@
 import { TundraError } from '../../base/errors.js';
-import { Gate } from '../../base/gate.js';
 import { displayBytes, type Latin1 } from '../../base/path-key.js';
 import type { ColdObject, ColdStorage, StoredObject, ThawState } from '../backend.js';
 import { retryAfterOf, statusFailure } from './failure.js';
 import type { HttpAnswer } from './http.js';
 import type { ObjectHead } from './object-head.js';
+import { sideBySide } from './side-by-side.js';
 
 /** What the archive's states mean. */
 const states: Record<string, ThawState> = { sealed: 'sealed', unsealing: 'thawing', unsealed: 'ready' };
-const requestsAtOnce = 8;
 
 /** An object as the archive describes it, in a listing or in its headers. */
 export type ArchivedObject = StoredObject & Pick<ObjectHead, 'retrievalState' | 'retrievalDelaySeconds'>;
@@ -54,10 +53,7 @@ export class SwiftArchive implements ColdStorage {
 
   async thaw(names: readonly Latin1[]): Promise<ColdObject[]> {
     const listed = new Map((await this.#calls.list()).map((object) => [object.name, object]));
-    const gate = new Gate(requestsAtOnce);
-    const results = await Promise.all(
-      [...new Set(names)].map((name) => gate.run(() => this.#thaw(name, listed.get(name)))),
-    );
+    const results = await sideBySide([...new Set(names)], (name) => this.#thaw(name, listed.get(name)));
     return results.filter((object) => object !== undefined);
   }
 

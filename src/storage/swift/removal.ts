@@ -1,5 +1,4 @@
 import { TundraError } from '../../base/errors.js';
-import { Gate } from '../../base/gate.js';
 import { displayBytes, type Latin1 } from '../../base/path-key.js';
 import type { Container } from './container.js';
 import { type Action, nonsense } from './failure.js';
@@ -7,8 +6,8 @@ import type { HttpAnswer } from './http.js';
 import { listObjects } from './listing.js';
 import { headOf, type ObjectKind } from './object-head.js';
 import { segmentContainerOf, segmentPrefixOf } from './segment-names.js';
+import { sideBySide } from './side-by-side.js';
 
-const requestsAtOnce = 8;
 /** What Swift tells of a deletion: a line for each segment that it could not remove. */
 const reportLimitBytes = 8 << 20;
 
@@ -68,13 +67,11 @@ export async function removePaths(
   name: Latin1,
   paths: readonly Latin1[],
 ): Promise<void> {
-  const gate = new Gate(requestsAtOnce);
-  const remove = async (path: Latin1) => {
+  await sideBySide(paths, async (path) => {
     const action = `remove ${displayBytes(path)}`;
     const answer = await container.call({ action, method: 'DELETE', path: `${name}/${path}`, accept: [404] });
     await answer.drop();
-  };
-  await Promise.all(paths.map((path) => gate.run(() => remove(path))));
+  });
 }
 
 /** Swift answers 200 before it knows how a deletion ends: the end stands in the body. */

@@ -1,6 +1,5 @@
 import type { ByteStream } from '../../base/bytes.js';
 import { TundraError } from '../../base/errors.js';
-import { Gate } from '../../base/gate.js';
 import { displayBytes, type Latin1 } from '../../base/path-key.js';
 import type { ColdStorage, PutSource, StorageBackend, StoredObject } from '../backend.js';
 import type { RetryOptions } from '../wrappers/retry.js';
@@ -14,9 +13,8 @@ import { headOf, type ObjectHead } from './object-head.js';
 import { readObject } from './reading.js';
 import { removeObject, removeSegments } from './removal.js';
 import { segmentSizeFor } from './segment-names.js';
+import { sideBySide } from './side-by-side.js';
 import { checksumsOf, SourceCursor } from './source-cursor.js';
-
-const requestsAtOnce = 8;
 
 export interface SwiftSettings {
   description: string;
@@ -115,8 +113,7 @@ export class SwiftBackend implements StorageBackend {
   }
 
   async remove(names: readonly string[]): Promise<void> {
-    const gate = new Gate(requestsAtOnce);
-    await Promise.all(names.map((name) => gate.run(() => this.#remove(name))));
+    await sideBySide(names, (name) => this.#remove(name));
   }
 
   async close(): Promise<void> {
@@ -145,13 +142,12 @@ export class SwiftBackend implements StorageBackend {
       if (path.length > prefix.length) objects.push({ ...object, name: path.slice(prefix.length) });
     }
     // The manifest of a dynamic large object is listed as empty.
-    const gate = new Gate(requestsAtOnce);
-    const sized = objects.map(async (object) => {
-      if (object.sizeBytes > 0) return object;
-      const head = await gate.run(() => this.#head(object.name));
-      return head && { ...object, sizeBytes: head.sizeBytes };
-    });
-    return (await Promise.all(sized)).filter((object) => object !== undefined);
+    const empty = objects.filter(({ sizeBytes }) => sizeBytes === 0);
+    const heads = await sideBySide(empty, ({ name }) => this.#head(name));
+    const sizes = new Map(empty.map(({ name }, index) => [name, heads[index]?.sizeBytes]));
+    return objects
+      .map((object) => (sizes.has(object.name) ? { ...object, sizeBytes: sizes.get(object.name) } : object))
+      .filter((object): object is ArchivedObject => object.sizeBytes !== undefined);
   }
 
   #remove(name: string): Promise<void> {
