@@ -23,7 +23,7 @@ const defaultFolder = 'tundra-demo';
 
 /**
  * Shows the main job by running the very commands it prints: a full and an incremental backup of a small tree, encrypted,
- * to a hot and a cold folder; then the list, a restore of both times, and the comparison.
+ * to a hot and a cold store; then the list, the plan of a thaw, a restore of both times, the comparison, and a drill.
  */
 export const demoCommand: Command = async (line, _environment, terminal) => {
   if (line.arguments.length === 0) line.arguments.push(defaultFolder);
@@ -82,12 +82,18 @@ class Demo {
     this.#say('\n4. The files in the backup (the first lines).');
     this.#tundra([...common, 'list-current-files', url], undefined, 8);
 
-    this.#say('\n5. Restore it as it is now, and as it was before the change.');
+    this.#say('\n5. What one file needs from the cold store, before anything is asked for.');
+    this.#tundra([...common, '--path-to-restore', 'photos/image-2.raw', '-v5', 'plan', url]);
+
+    this.#say(
+      '\n6. Restore it as it is now, and as it was before the change. The cold store must be asked, and',
+    );
+    this.#say('   takes 1 to 3 seconds here to thaw a volume; others take hours.');
     const fullTime = this.#firstTime(path('hot'));
     this.#tundra([...common, 'restore', url, path('restored')], treeBytes(path('data')));
     this.#tundra([...common, '--time', fullTime, 'restore', url, path('restored-before')]);
 
-    this.#say('\n6. Compare.');
+    this.#say('\n7. Compare.');
     this.#tundra([...common, '--compare-data', 'verify', url, path('data')]);
     this.#compare('restored', treeDigest(path('restored')), treeDigest(path('data')), 'the data as it is');
     this.#compare(
@@ -96,6 +102,11 @@ class Demo {
       before,
       'the data before the change',
     );
+
+    this.#say(
+      '\n8. A drill: some files picked at random are restored and compared, at a price that is chosen.',
+    );
+    this.#tundra([...common, '--files', '3', '--max-thaw', '20', 'drill', url]);
     this.#say(`\nDone. All of it lies in ${this.#folder}; remove the folder when you have seen enough.`);
   }
 
@@ -117,7 +128,10 @@ class Demo {
     for (const file of files(data)) utimesSync(file, anHourAgo, anHourAgo);
     const stores = ['hot', 'cold'].map((name) => ({
       description: `${name} store`,
-      url: `file://${join(this.#folder, name)}`,
+      url:
+        name === 'hot'
+          ? `file://${join(this.#folder, name)}`
+          : `cold+file://${join(this.#folder, name)}?thaw=1-3`,
       prefixes: [`${name}_`],
     }));
     writeFileSync(join(this.#folder, 'config.json'), `${JSON.stringify(stores, undefined, 2)}\n`);
@@ -160,6 +174,7 @@ class Demo {
   #showFolder(folder: string): void {
     this.#say(`   ${folder}:`);
     for (const name of readdirSync(folder).sort()) {
+      if (name.startsWith('.')) continue;
       this.#say(`   | ${name}  ${sizeText(statSync(join(folder, name)).size)}`);
     }
   }

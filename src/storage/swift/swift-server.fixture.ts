@@ -35,7 +35,6 @@ export class FakeSwift {
   tokenRequests = 0;
   pageSize = 10_000;
   fault: Answer | undefined;
-  /** Bodies of token requests, for what they say. */
   url = '';
   readonly #server = createServer((request, response) => {
     this.#answer(request, response).catch((error) => response.destroy(error));
