@@ -27,6 +27,7 @@ import { Owners } from '../source/owners.js';
 import { walkWarnings } from '../source/walk.js';
 import { BlockPacker, type DataReader, headerOf, type PackedBatch } from '../volume/packer.js';
 import { type SlotRing, SlotWriter } from '../volume/slots.js';
+import { EventBatch } from './event-batch.js';
 import { entriesOfWalk } from './walk-ahead.js';
 
 /** What the thread is started with. */
@@ -82,17 +83,18 @@ class SourceThread {
   readonly #signatureBuilder: SignatureBuilder;
   readonly #deltaBuilder: DeltaBuilder;
   readonly #readBuffer = Buffer.allocUnsafeSlow(readBytes);
-  #events: OperationEvent[] = [];
+  readonly #events: EventBatch;
 
   constructor(input: BackupThreadInput, job: BackupThreadJob, send: (message: BackupThreadMessage) => void) {
     this.#input = input;
     this.#job = job;
     this.#send = send;
+    this.#events = new EventBatch((events) => send({ kind: 'events', events }));
     const kernel = loadKernel();
     this.#signatureBuilder = new SignatureBuilder(kernel, signatureBlockSize(0));
     this.#deltaBuilder = new DeltaBuilder(kernel);
     this.#packer = new BlockPacker(new SlotWriter(job.ring), (batch) => {
-      this.#sendEvents();
+      this.#events.flush();
       send({ kind: 'batch', batch, sourceBytes: this.#counts.sourceFileSizeBytes });
     });
     if (job.signatureFile !== undefined) this.#signatures = new SignatureFileWriter(job.signatureFile);
@@ -103,7 +105,7 @@ class SourceThread {
     const { root, walk } = this.#input;
     const current = entriesOfWalk(root, walk.port, walk.gate, this.#owners, (events, errors) => {
       this.#counts.errors += errors;
-      for (const event of events) this.#tell(event);
+      for (const event of events) this.#events.add(event);
     });
     const { knownSignatures, index } = this.#job;
     const indexed = IndexedSignatures.open(index.oldPath, knownSignatures);
@@ -128,7 +130,7 @@ class SourceThread {
       }
     } finally {
       await known.close();
-      this.#sendEvents();
+      this.#events.flush();
     }
     this.#packer.flush();
     this.#signatures?.finish();
@@ -372,7 +374,7 @@ class SourceThread {
   #record(change: 'new' | 'changed' | 'deleted', key: PathKey, isFile: boolean): void {
     this.#counts.deltaEntries++;
     if (isFile) this.#fileList?.add(formatFileListEntry(change, key));
-    if (this.#job.tellFiles) this.#tell({ kind: 'file', change, key });
+    if (this.#job.tellFiles) this.#events.add({ kind: 'file', change, key });
   }
 
   /** A path that could not be backed up: told and counted. */
@@ -382,18 +384,7 @@ class SourceThread {
   }
 
   #warn(key: PathKey, code: number, text: string): void {
-    this.#tell({ kind: 'file-warning', key, code, text: `${displayKey(key)}: ${text}` });
-  }
-
-  #tell(event: OperationEvent): void {
-    this.#events.push(event);
-    if (this.#events.length >= 512) this.#sendEvents();
-  }
-
-  #sendEvents(): void {
-    if (this.#events.length === 0) return;
-    this.#send({ kind: 'events', events: this.#events });
-    this.#events = [];
+    this.#events.add({ kind: 'file-warning', key, code, text: `${displayKey(key)}: ${text}` });
   }
 }
 

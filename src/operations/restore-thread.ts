@@ -33,6 +33,7 @@ import { walk } from '../source/walk.js';
 import { TreeWriter } from '../target/tree-writer.js';
 import { type Channel, receive } from '../volume/channel.js';
 import { type OpenedVolume, type SetEntry, SetReader } from '../volume/set-reader.js';
+import { EventBatch } from './event-batch.js';
 import { selectionRoot, walkEvent } from './source-events.js';
 
 /** What the thread is started with. */
@@ -92,13 +93,14 @@ class RestoreThread {
   readonly #volumes: VolumeDesk;
   readonly #owners = new Owners();
   readonly #result: RestoreThreadResult = { entries: 0, contentBytes: 0, failures: 0 };
-  #events: OperationEvent[] = [];
+  readonly #events: EventBatch;
   #scratchFiles = 0;
 
   constructor(input: RestoreThreadInput, volumes: VolumeDesk, send: (message: RestoreThreadMessage) => void) {
     this.#input = input;
     this.#volumes = volumes;
     this.#send = send;
+    this.#events = new EventBatch((events) => send({ kind: 'events', events }));
   }
 
   async run(): Promise<void> {
@@ -119,7 +121,7 @@ class RestoreThread {
       else if (action.kind === 'check') await this.#check(paths);
       else await this.#compare(paths, action);
     } finally {
-      this.#sendEvents();
+      this.#events.flush();
       await Promise.all(readers.map((reader) => reader.close()));
     }
     this.#send({ kind: 'done', result: this.#result });
@@ -182,7 +184,7 @@ class RestoreThread {
       onSetIdLeftOut: (key) => {
         withoutSetId++;
         const text = `${displayKey(key)}: set-user-ID and set-group-ID left out, as the owner is not restored`;
-        this.#tell({ kind: 'message', level: 'info', text });
+        this.#events.add({ kind: 'message', level: 'info', text });
       },
     });
     for await (const versions of paths) {
@@ -190,7 +192,7 @@ class RestoreThread {
       try {
         await this.#apply(writer, this.#relative(key), header, versions);
         this.#result.entries++;
-        if (this.#input.tellFiles) this.#tell({ kind: 'file', change: 'new', key });
+        if (this.#input.tellFiles) this.#events.add({ kind: 'file', change: 'new', key });
       } catch (error) {
         this.#failOrThrow(key, error);
       }
@@ -199,7 +201,7 @@ class RestoreThread {
     if (withoutSetId === 0) return;
     const entries = withoutSetId === 1 ? '1 entry was' : `${withoutSetId} entries were`;
     const text = `${entries} restored without set-user-ID and set-group-ID, as the owner was not restored.`;
-    this.#tell({ kind: 'message', level: 'warning', text });
+    this.#events.add({ kind: 'message', level: 'warning', text });
   }
 
   async #apply(writer: TreeWriter, key: PathKey, header: TarHeader, versions: Versions): Promise<void> {
@@ -242,7 +244,7 @@ class RestoreThread {
     const current = walk(root, createSelection(rules, selectionRoot(root)), {
       followLinks,
       owners: this.#owners,
-      onWarning: (kind, key, text) => this.#tell(walkEvent(kind, key, text)),
+      onWarning: (kind, key, text) => this.#events.add(walkEvent(kind, key, text)),
     });
     let local = nextEntry(current);
     for await (const versions of paths) {
@@ -292,7 +294,7 @@ class RestoreThread {
 
   #differs(text: string): void {
     this.#result.failures++;
-    this.#tell({ kind: 'message', level: 'notice', text });
+    this.#events.add({ kind: 'message', level: 'notice', text });
   }
 
   async #openVolume(set: number, { number: volume }: PlannedVolume): Promise<OpenedVolume | undefined> {
@@ -308,7 +310,7 @@ class RestoreThread {
   #leaveOutRest({ message, exitStatus }: TundraError): void {
     this.#result.failures++;
     const text = `${message}\nThe rest of this volume is left out, as --ignore-errors asks.`;
-    this.#tell({ kind: 'message', level: 'error', text, code: exitStatus });
+    this.#events.add({ kind: 'message', level: 'error', text, code: exitStatus });
   }
 
   /** The path below the target: the wanted path itself becomes the root. */
@@ -335,18 +337,7 @@ class RestoreThread {
   }
 
   #warn(key: PathKey, text: string): void {
-    this.#tell({ kind: 'file-warning', key, code: cannotProcess, text: `${displayKey(key)}: ${text}` });
-  }
-
-  #tell(event: OperationEvent): void {
-    this.#events.push(event);
-    if (this.#events.length >= 512) this.#sendEvents();
-  }
-
-  #sendEvents(): void {
-    if (this.#events.length === 0) return;
-    this.#send({ kind: 'events', events: this.#events });
-    this.#events = [];
+    this.#events.add({ kind: 'file-warning', key, code: cannotProcess, text: `${displayKey(key)}: ${text}` });
   }
 
   readonly #scratchPath = (): string =>
