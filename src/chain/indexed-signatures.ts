@@ -15,9 +15,15 @@ export class IndexedSignatures implements KnownSignatures {
     this.#files = files;
   }
 
-  /** Undefined where the index does not fit the signature files. */
+  /** Undefined where the index does not fit the signature files, or these cannot be looked at. */
   static open(path: string, files: readonly string[]): IndexedSignatures | undefined {
-    const index = SignatureIndexReader.open(path, digestOfSignatures(files));
+    let digest: Buffer;
+    try {
+      digest = digestOfSignatures(files);
+    } catch {
+      return undefined;
+    }
+    const index = SignatureIndexReader.open(path, digest);
     return index && new IndexedSignatures(index, files);
   }
 

@@ -2,6 +2,8 @@ import type { Attributes } from '../base/attributes.js';
 import { TundraError } from '../base/errors.js';
 import type { PathKey } from '../base/path-key.js';
 import { signatureChainAt } from '../chain/catalog.js';
+import { indexName } from '../chain/index-update.js';
+import { IndexedSignatures } from '../chain/indexed-signatures.js';
 import { type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
 import { synchronisedCollection } from './collection.js';
@@ -24,7 +26,7 @@ export async function* listFiles(
   let last: PathKey | undefined;
   for (;;) {
     try {
-      for await (const entry of entriesOf(paths)) {
+      for await (const entry of entriesOf(paths, session.archive.pathOf(indexName))) {
         if (last !== undefined && entry.key <= last) continue;
         last = entry.key;
         if (entry.kind !== 'deleted') yield entry;
@@ -37,8 +39,12 @@ export async function* listFiles(
   }
 }
 
-async function* entriesOf(signatureFiles: readonly string[]): AsyncGenerator<SignatureEntry> {
-  const store = new SignatureStore(signatureFiles);
+/** By the index where it fits: that has no signatures to unpack. */
+async function* entriesOf(
+  signatureFiles: readonly string[],
+  indexPath: string,
+): AsyncGenerator<SignatureEntry> {
+  const store = IndexedSignatures.open(indexPath, signatureFiles) ?? new SignatureStore(signatureFiles);
   try {
     for (;;) {
       const entry = await store.next();
