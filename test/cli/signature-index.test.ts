@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { IndexedSignatures } from '../../src/chain/indexed-signatures.js';
 import { type KnownSignatures, SignatureStore } from '../../src/chain/signature-store.js';
 import { evolve, lastStep } from '../trees/evolve.js';
 import { oddTree } from '../trees/odd-tree.js';
+import { changeSmallTree, smallTree } from './small-tree.js';
 import { isRoot, Trial } from './trial.js';
 
 const indexName = 'tundra-signatures.index';
@@ -91,6 +93,26 @@ describe('the index of the signatures', { timeout: 300_000 }, () => {
     writeFileSync(path, first);
     evolve(trial.source, 3);
     await trial.incremental();
+    await assertIndexed(trial);
+    await trial.run(['verify', '--compare-data', trial.url, trial.source]);
+  });
+});
+
+describe('a damaged local signature file', { timeout: 120_000 }, () => {
+  it('is fetched again, and the incremental backup goes on', async (t) => {
+    const trial = new Trial('gzip');
+    t.after(() => trial.dispose());
+    smallTree(trial.source);
+    await trial.full();
+    const [file] = signatureFiles(trial) as [string];
+    const whole = readFileSync(file);
+    const damaged = Buffer.from(whole);
+    damaged[damaged.length >> 1]! ^= 1;
+    writeFileSync(file, damaged);
+    changeSmallTree(trial.source);
+    const { stderr } = await trial.incremental();
+    assert.match(stderr, /is damaged\nIt is fetched from the storage again/);
+    assert.deepEqual(gunzipSync(readFileSync(file)), gunzipSync(whole));
     await assertIndexed(trial);
     await trial.run(['verify', '--compare-data', trial.url, trial.source]);
   });

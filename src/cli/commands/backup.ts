@@ -3,7 +3,9 @@ import { withSession } from '../../app/session.js';
 import { latin1OfNative } from '../../base/path-key.js';
 import { parseUserTime } from '../../format/times.js';
 import { type BackupReport, backup } from '../../operations/backup.js';
-import { startSourceSide } from '../../operations/source-side.js';
+import { withMendedArchive } from '../../operations/mend-archive.js';
+import type { Session } from '../../operations/session.js';
+import { type SourceSide, startSourceSide } from '../../operations/source-side.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { statisticsText } from '../render/statistics.js';
 import { sessionSettings } from '../session-settings.js';
@@ -22,12 +24,14 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     const root = canonicalRoot(latin1OfNative(sourceText));
     const settings = await sessionSettings(url, 'write', options, environment, terminal);
     const fullIfOlder = options.text('full-if-older-than');
+    const start = () => startSourceSide({ root, rules: line.rules, followLinks: options.flag('copy-links') });
     // What comes before the comparison takes some time, and the walk need not wait for it.
-    const source = startSourceSide({ root, rules: line.rules, followLinks: options.flag('copy-links') });
-    let report: BackupReport;
-    try {
-      report = await withSession(settings, (session) =>
-        backup(session, {
+    let started: SourceSide | undefined = start();
+    const attempt = async (session: Session) => {
+      const source = started ?? start();
+      started = undefined;
+      try {
+        return await backup(session, {
           mode,
           source,
           volumeSizeBytes: (options.number('volsize') ?? defaultVolumeMebibytes) * mebibyte,
@@ -38,10 +42,16 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
           listFiles: !options.flag('no-files-changed'),
           uploads: Math.max(1, options.number('concurrency') ?? 1),
           dryRun: options.flag('dry-run'),
-        }),
-      );
+        });
+      } finally {
+        await source.stop();
+      }
+    };
+    let report: BackupReport;
+    try {
+      report = await withSession(settings, (session) => withMendedArchive(session, () => attempt(session)));
     } finally {
-      await source.stop();
+      await started?.stop();
     }
     if (!options.flag('no-print-statistics')) terminal.out(statisticsText(report.statistics));
     return 0;
