@@ -15,7 +15,7 @@ export interface Thread<Message, Answer = never> {
 }
 
 /** Small young generations: what these threads drop, they drop at once, and five of the usual size add up. */
-const youngLimits = { maxYoungGenerationSizeMb: 8 };
+const youngLimits = { maxYoungGenerationSizeMb: 4 };
 
 /** Starts the module at `url` as a thread; the ports in its input go over to it. */
 export function startThread<Input, Message, Answer = never>(
