@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { formatManifestHeader, formatVolumeRecord } from '../format/manifest.js';
 import { noPrefixes } from '../format/names.js';
+import type { StorageBackend, ThawState } from '../storage/backend.js';
 import { readCatalog } from './catalog.js';
 import { checkLastManifest, type LastManifestOptions, type SourceIdentity } from './last-manifest.js';
 import { fakeSeal, MemoryBackend, temporaryFolder, testStores } from './stores.fixture.js';
@@ -34,10 +35,17 @@ interface Case {
   cached?: string | undefined;
   source?: Partial<SourceIdentity>;
   options?: Partial<LastManifestOptions>;
+  state?: ThawState;
 }
 
 async function check(t: TestContext, { stored, cached, ...rest }: Case): Promise<string[]> {
-  const backend = new MemoryBackend();
+  const { state } = rest;
+  const survey = async () =>
+    [...backend.objects].map(([name, { length }]) => {
+      return { name, sizeBytes: length, state: state!, storageClass: 'test', store: 'cold' };
+    });
+  const backend: MemoryBackend & StorageBackend = new MemoryBackend();
+  if (state !== undefined) Object.assign(backend, { cold: { survey } });
   if (stored !== undefined) backend.objects.set(remote, stored);
   const stores = await testStores(temporaryFolder(t), backend);
   if (cached !== undefined) writeFileSync(stores.archive.pathOf(local), cached, 'latin1');
@@ -100,6 +108,18 @@ describe('checkLastManifest', () => {
     await assert.rejects(check(t, { stored, cached: manifestText(), options: { mustOpen: true } }), {
       exitStatus: 31,
     });
+  });
+
+  it('does without a manifest in cold storage, where there is one here', async (t) => {
+    const stored = sealed(manifestText());
+    for (const state of ['sealed', 'thawing'] as const) {
+      const [told] = await check(t, { stored: Buffer.from('not read'), cached: manifestText(), state });
+      assert.match(told!, /lies in cold storage/);
+    }
+    assert.deepEqual(await check(t, { stored, cached: manifestText(), state: 'ready' }), []);
+    const other = manifestText('other');
+    await assert.rejects(check(t, { stored, cached: other, state: 'ready' }), { exitStatus: 5 });
+    await assert.rejects(check(t, { stored, cached: other, state: 'sealed' }), { exitStatus: 3 });
   });
 
   it('does without a local manifest that is damaged', async (t) => {

@@ -15,7 +15,7 @@ export interface SourceIdentity {
 }
 
 export interface LastManifestOptions {
-  /** Whether to open the manifest on the storage; not if there is no key to open it with. */
+  /** Whether to open the manifest on the storage, unless it is sealed; not if there is no key to open it with. */
   checkRemote: boolean;
   /** Whether it must open: with a passphrase of its own a new set could not be restored together with those before. */
   mustOpen?: boolean;
@@ -68,8 +68,20 @@ async function remoteManifestOf(
   stores: MetadataStores,
   { mustOpen = false }: LastManifestOptions,
 ): Promise<Manifest | undefined> {
-  if (set.manifestName === undefined) return undefined;
-  return readableOrUndefined(readRemoteManifest(stores, set.manifestName), stores, mustOpen);
+  const { manifestName, localManifestName } = set;
+  if (manifestName === undefined) return undefined;
+  if (localManifestName !== undefined && (await isSealed(manifestName, stores))) {
+    const text = `${manifestName} lies in cold storage: what the local archive has of it is not compared with it.`;
+    stores.events({ kind: 'message', level: 'warning', text });
+    return undefined;
+  }
+  return readableOrUndefined(readRemoteManifest(stores, manifestName), stores, mustOpen);
+}
+
+/** Whether a file would have to be thawed: to read it is then not worth the wait, and may start a thaw. */
+async function isSealed(name: string, { backend }: MetadataStores): Promise<boolean> {
+  const objects = (await backend.cold?.survey()) ?? [];
+  return objects.some((object) => object.name === name && object.state !== 'ready');
 }
 
 async function localManifestOf(set: BackupSet, stores: MetadataStores): Promise<Manifest | undefined> {

@@ -3,7 +3,7 @@ import { TundraError } from '../base/errors.js';
 import { isWithin, type PathKey } from '../base/path-key.js';
 import type { FileChange, VolumeRecord } from '../format/manifest.js';
 import { type ListedFile, listedFiles } from './metadata.js';
-import { endIndex, SignatureIndexReader, SignatureIndexWriter } from './signature-index.js';
+import { endIndex, type IndexBody, SignatureIndexReader, SignatureIndexWriter } from './signature-index.js';
 import { SignatureStore } from './signature-store.js';
 
 /** What a volume may hold. */
@@ -57,6 +57,7 @@ export async function mapRestore(
   const store = new SignatureStore(sets.map(({ signatures }) => signatures));
   const index = new SignatureIndexWriter(indexPath);
   let entries = 0;
+  let body: IndexBody;
   try {
     for (;;) {
       const next = store.next();
@@ -76,8 +77,7 @@ export async function mapRestore(
         for (const number of ranges[file]!.holding(key)) needed[file]!.add(number);
       }
     }
-    endIndex(indexPath, index.finish(), mapDigest);
-    return { needed, entries };
+    body = index.finish();
   } catch (error) {
     index.abandon();
     throw error;
@@ -85,6 +85,8 @@ export async function mapRestore(
     await store.close();
     await Promise.all(lists.map((list) => list.close()));
   }
+  endIndex(indexPath, body, mapDigest);
+  return { needed, entries };
 }
 
 type Version = ReturnType<SignatureStore['versions']>[number];

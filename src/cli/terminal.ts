@@ -50,7 +50,11 @@ export function createTerminal(verbosity: number): Terminal {
       flush();
       process.stderr.write(`${line}\n`);
     },
-    event: (event) => textRenderer(terminal.verbosity, terminal)(event),
+    event: (event) => {
+      textRenderer(terminal.verbosity, terminal)(event);
+      // A wait of hours follows, in which a log must show what is waited for.
+      if (event.kind === 'thaw') flush();
+    },
     errEvent: (event) => textRenderer(terminal.verbosity, { out: terminal.err, err: terminal.err })(event),
     flush,
   };

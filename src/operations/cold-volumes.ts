@@ -20,7 +20,7 @@ export async function beginThaw(session: Session, names: readonly string[]): Pro
   const thaw = new Thaw({
     cold: backend.cold,
     now: Date.now,
-    sleep: (ms) => sleepFor(ms, undefined, { ref: true }),
+    sleep: (ms, signal) => sleepFor(ms, undefined, { signal }).catch(() => {}),
     onProgress: (progress) => events({ kind: 'thaw', ...progress }),
     onWarning: (text) => tell(session, 'warning', text),
     onThawed: ({ storageClass, store, sizeBytes }, waitedMs) => {
@@ -71,7 +71,10 @@ export async function openColdVolumes(
     budgetBytes: spoolBytes,
     sizeOf: ({ name }) => sizes.get(name) ?? 0,
     ready: (name) => (thaw as Thaw).ready(name),
-    again: (name) => (thaw as Thaw).again(name),
+    again: async (name, retryAfterMs) => {
+      await (thaw as Thaw).again(name, retryAfterMs);
+      if (noWait) requireReady(progressOf((thaw as Thaw).objects));
+    },
   });
   const missing = await spool.open();
   thaw = await beginThaw(
@@ -82,24 +85,26 @@ export async function openColdVolumes(
     await thaw.stop();
     requireReady(progressOf(thaw.objects));
   }
+  const close = async () => {
+    await thaw.stop();
+    await spool.close();
+  };
   return {
     start: () => spool.start(),
     take: (volume) => spool.take(volume),
     release: (volume) => spool.release(volume),
     giveUp: () => spool.giveUp(),
-    close: async () => {
-      await thaw.stop();
-      await spool.close();
-    },
+    close,
     clear: async () => {
+      await close();
       if (!keepsSpool) await clearSpool(session);
     },
   };
 }
 
-/** Removes all volumes that are kept on the local disk. */
+/** Removes all volumes that are kept on the local disk. What cannot be removed stays for the next run to remove. */
 export async function clearSpool(session: Session): Promise<void> {
-  await rm(spoolFolder(session), { recursive: true, force: true });
+  await rm(spoolFolder(session), { recursive: true, force: true }).catch(() => {});
 }
 
 function spoolFolder({ archive }: Session): string {
@@ -112,7 +117,8 @@ export function requireReady({ states: { sealed, thawing }, readyAtMs }: ThawCou
   if (waiting === 0) return;
   const when =
     readyAtMs === undefined ? '' : `; the last one ${new Date(readyAtMs).toISOString()}, as the storage says`;
-  throw new TundraError('not-thawed', `${waiting} volumes were asked for and are not ready yet${when}.`, {
+  const what = waiting === 1 ? '1 volume was asked for and is' : `${waiting} volumes were asked for and are`;
+  throw new TundraError('not-thawed', `${what} not ready yet${when}.`, {
     advice: 'Run the same command again later: it goes on from there, and asks for nothing twice.',
   });
 }

@@ -20,7 +20,11 @@ export async function synchronisedCollection(
   const { remote, local, catalog } = await listCollection(session);
   const mode = options.mode ?? session.syncMode;
   if (session.backend.cold !== undefined && !options.dryRun) {
-    const { missing } = planSynchronisation(remote, local, session.prefixes, catalog, { ...options, mode });
+    // A restore from cold storage reads signatures as well: to ask for them later would be to wait once more.
+    const { missing } = planSynchronisation(remote, local, session.prefixes, catalog, {
+      ...options,
+      mode: mode === 'restore' ? 'partial' : mode,
+    });
     await thawMetadata(session, missing, options.sealedMetadata ?? 'ask');
   }
   const plan = await synchronise(metadataStores(session), remote, catalog, { ...options, mode });

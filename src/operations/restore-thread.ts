@@ -309,7 +309,7 @@ class RestoreThread {
   /** Tells and counts that a volume is damaged from here on. */
   #leaveOutRest({ message, exitStatus }: TundraError): void {
     this.#result.failures++;
-    const text = `${message}\nThe rest of this volume is left out, as --ignore-errors asks.`;
+    const text = `${message}\nThe rest of this volume is left out, as --ignore-errors asks: its files are missing, or as they were before.`;
     this.#events.add({ kind: 'message', level: 'error', text, code: exitStatus });
   }
 

@@ -10,7 +10,7 @@ import {
   requireWholeManifest,
 } from '../chain/restore-plan.js';
 import type { Manifest } from '../format/manifest.js';
-import type { EpochSeconds } from '../format/times.js';
+import { type EpochSeconds, prettyTime } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
 import { VolumeFetcher, type VolumeSource } from '../volume/fetcher.js';
 import { type ColdOptions, openColdVolumes } from './cold-volumes.js';
@@ -67,9 +67,14 @@ export interface VerifyOptions
 export async function restore(session: Session, options: RestoreOptions): Promise<RestoreThreadResult> {
   const { target, restoreOwnership, numericOwner, path, timeText, mayOverwrite } = options;
   const begun = { target, path, time: timeText };
-  const unfinishedAt = mayOverwrite ? undefined : await timeOfUnfinished(session, begun);
+  // A restore that waits for a thaw has written nothing yet. It goes on with the state that was asked for: backups that
+  // were made meanwhile would make it wait anew.
+  const mayGoOn = !mayOverwrite || session.backend.cold !== undefined;
+  const unfinishedAt = mayGoOn
+    ? await timeOfUnfinished(session, begun, { anyAge: !mayOverwrite })
+    : undefined;
   if (!mayOverwrite && unfinishedAt === undefined) throw targetExists(target);
-  if (unfinishedAt !== undefined) tell(session, 'notice', 'Going on with the restore that was broken off.');
+  if (unfinishedAt !== undefined) tellUnfinished(session, unfinishedAt);
   const time = unfinishedAt ?? options.time ?? session.now();
   const plan = await planAt(session, {
     ...options,
@@ -86,6 +91,11 @@ export async function restore(session: Session, options: RestoreOptions): Promis
   requireEntries(result, path);
   await noteFinished(session);
   return result;
+}
+
+function tellUnfinished(session: Session, time: EpochSeconds): void {
+  const text = `Going on with the restore that was broken off, of the state of ${prettyTime(time)}. For another state give --time.`;
+  tell(session, 'notice', text);
 }
 
 function targetExists(target: Latin1): TundraError {
@@ -259,7 +269,7 @@ async function runPlan(
       tell(
         session,
         'error',
-        `${messageOf(error)}\nThis volume is left out, as --ignore-errors asks.`,
+        `${messageOf(error)}\nThis volume is left out, as --ignore-errors asks: its files are missing, or as they were before.`,
         status,
       );
     },

@@ -27,7 +27,13 @@ export async function thawMetadata(
       'Keep them in hot storage: give them a prefix of their own (--file-prefix-manifest, --file-prefix-signature), send ' +
       'that to a hot store, and exempt it from lifecycle rules.',
   );
-  if (what === 'leave') throw notThawed(`${sealed.length} files of metadata lie in cold storage.`, '"thaw"');
+  const files = sealed.length === 1 ? '1 file of metadata' : `${sealed.length} files of metadata`;
+  if (what === 'leave') {
+    throw new TundraError('not-thawed', `${files} must be thawed first.`, {
+      advice:
+        'Run "thaw", which asks for them; or "thaw --wait", which waits for them and then asks for volumes.',
+    });
+  }
   const thaw = await beginThaw(
     session,
     sealed.map(({ name }) => name),
@@ -37,14 +43,7 @@ export async function thawMetadata(
   } finally {
     await thaw.stop();
   }
-  throw notThawed(
-    `${sealed.length} files of metadata were asked for and are not ready yet.`,
-    'the same command',
-  );
-}
-
-function notThawed(text: string, command: string): TundraError {
-  return new TundraError('not-thawed', text, {
-    advice: `Run ${command} later, or "thaw --wait": what was asked for is not asked for twice.`,
+  throw new TundraError('not-thawed', `${files} asked for and not ready yet.`, {
+    advice: 'Run the same command later, or "thaw --wait": what was asked for is not asked for twice.',
   });
 }

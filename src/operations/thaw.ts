@@ -1,8 +1,9 @@
+import type { ColdObject } from '../storage/backend.js';
 import { progressOf } from '../volume/thaw.js';
 import { beginThaw } from './cold-volumes.js';
 import { type PlanOptions, planAt } from './restore.js';
 import type { Session } from './session.js';
-import { planThaw, type ThawPlan } from './thaw-plan.js';
+import { type PlannedObject, planThaw, type ThawPlan } from './thaw-plan.js';
 
 /** What a restore would need, and how that stands. Asks for nothing. */
 export async function planOfRestore(
@@ -31,21 +32,22 @@ export async function thaw(
   if (names.length === 0) return before;
   const thawing = await beginThaw(session, names);
   try {
-    if (options.wait && progressOf(thawing.objects).states.ready.objects < names.length)
+    if (options.wait && progressOf(thawing.objects).states.ready.objects < thawing.objects.length) {
       await thawing.allReady();
+      // In a long wait, what was ready first may have been sealed again.
+      return await planThaw(session, plan);
+    }
     const objects = new Map(thawing.objects.map((object) => [object.name, object]));
-    const volumes = before.volumes.map((volume) => {
-      const object = objects.get(volume.name);
-      if (object === undefined) return volume;
-      return {
-        ...volume,
-        state: object.state,
-        readyAtMs: object.readyAtMs,
-        readyUntilMs: object.readyUntilMs,
-      };
-    });
-    return { ...before, volumes };
+    return { ...before, volumes: before.volumes.map((volume) => updated(volume, objects)) };
   } finally {
     await thawing.stop();
   }
+}
+
+/** A volume of a plan, as it stands now. */
+function updated(volume: PlannedObject, objects: ReadonlyMap<string, ColdObject>): PlannedObject {
+  const object = objects.get(volume.name);
+  if (object === undefined) return volume;
+  const { state, readyAtMs, readyUntilMs } = object;
+  return { ...volume, state, readyAtMs, readyUntilMs };
 }

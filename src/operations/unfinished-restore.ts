@@ -14,29 +14,46 @@ export interface BegunRestore {
 const markerName = 'tundra-restore.json';
 const limitBytes = 1 << 20;
 
+/** No class of storage takes longer to thaw: what was begun before was given up. */
+const longestPauseSeconds = 7 * 86_400;
+
 /** The time that an unfinished restore of the very same kind restores; undefined if there is none. */
 export async function timeOfUnfinished(
-  { archive }: Session,
+  { archive, now }: Session,
   wanted: BegunRestore,
+  limits: { anyAge: boolean },
 ): Promise<EpochSeconds | undefined> {
   try {
     const text = (await collectBytes(archive.read(markerName), limitBytes)).toString('utf8');
-    const { at, ...begun } = JSON.parse(text) as BegunRestore & { at: EpochSeconds };
+    const { at, begunAt, ...begun } = JSON.parse(text) as Partial<Marker>;
     const isSame = begun.target === wanted.target && begun.path === wanted.path && begun.time === wanted.time;
-    return isSame && Number.isSafeInteger(at) ? at : undefined;
+    const isRecent = Number.isSafeInteger(begunAt) && now() - (begunAt as number) <= longestPauseSeconds;
+    return isSame && (limits.anyAge || isRecent) && Number.isSafeInteger(at) ? at : undefined;
   } catch {
     // Whatever cannot be read tells of nothing.
     return undefined;
   }
 }
 
+/** What the file holds. */
+interface Marker extends BegunRestore {
+  /** The time that is restored. */
+  at: EpochSeconds;
+  /** When the restore was begun, or gone on with. */
+  begunAt: EpochSeconds;
+}
+
 /** Notes that a restore begins. */
-export async function noteBegun({ archive }: Session, begun: BegunRestore, at: EpochSeconds): Promise<void> {
-  const text = Buffer.from(JSON.stringify({ ...begun, at }));
+export async function noteBegun(
+  { archive, now }: Session,
+  begun: BegunRestore,
+  at: EpochSeconds,
+): Promise<void> {
+  const marker: Marker = { ...begun, at, begunAt: now() };
   await archive.write(
     markerName,
     (async function* () {
-      yield text;
+      yield Buffer.from(JSON.stringify(marker));
     })(),
   );
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleepFor } from 'node:timers/promises';
 import type { ByteStream } from '../base/bytes.js';
-import { messageOf, TundraError } from '../base/errors.js';
+import { TundraError } from '../base/errors.js';
 import { displayBytes } from '../base/path-key.js';
 import type { StorageBackend } from './backend.js';
-import { delayBefore, type RetryOptions } from './wrappers/retry.js';
+import { type RetryOptions, waitForNextTry } from './wrappers/retry.js';
 
 /** How often an object is read in all, how long to wait in between, and who is told. */
 export type RereadOptions = Omit<RetryOptions, 'sleep'> & {
@@ -26,21 +26,22 @@ export async function readWhole<Result>(
   use: (bytes: ByteStream) => Promise<Result>,
   options: RereadOptions,
 ): Promise<Result> {
-  const { attempts, onEvent, signal } = options;
+  const { signal } = options;
   const sleep = options.sleep ?? ((ms, signal) => sleepFor(ms, undefined, { signal }));
+  const retry: RetryOptions = { ...options, sleep: (ms) => sleep(ms, signal) };
+  const what = `read ${displayBytes(name)} to its end`;
   for (let failures = 1; ; failures++) {
     const stream = new WatchedStream(await backend.get(name));
     try {
       return await use(stream);
     } catch (error) {
       const reason = stream.failure ?? (isWrongHash(error) ? error : undefined);
-      const delayMs = delayBefore(reason, failures, options);
-      if (delayMs === undefined || signal?.aborted) throw error;
-      const when = delayMs < 1000 ? 'now' : `in ${Math.round(delayMs / 1000)} s`;
-      const text = `${backend.description}: try ${failures} of ${attempts} to read ${displayBytes(name)} to its end failed: ${messageOf(reason)}; trying again ${when}`;
-      onEvent?.({ kind: 'message', level: 'warning', text });
-      await sleep(delayMs, signal).catch(() => {});
       if (signal?.aborted) throw error;
+      const isWorthIt = await waitForNextTry(backend.description, what, reason, failures, retry).then(
+        () => !signal?.aborted,
+        () => false,
+      );
+      if (!isWorthIt) throw error;
     }
   }
 }

@@ -12,16 +12,17 @@ export interface SpoolOptions extends BringOptions {
   folder: string;
   /** Volumes there that are not wanted stay. */
   keepsOthers: boolean;
-  /** How many bytes of volumes to keep there at most, unless one alone takes more. */
+  /** How many bytes of volumes to keep there at most, unless the merge cannot go on without one more. */
   budgetBytes: number;
   /** Resolves when a volume can be read. */
   ready(name: string): Promise<void>;
-  /** Asks for a volume once more, which was ready and was sealed again. */
-  again(name: string): Promise<void>;
+  /** Asks once more for a volume that was ready and was refused; in so many milliseconds it will be ready, if that is known. */
+  again(name: string, retryAfterMs: number | undefined): Promise<void>;
   sizeOf(volume: FetchableVolume): number;
 }
 
-type SpoolState = 'waiting' | 'readable' | 'fetching' | 'spooled' | 'released';
+/** How a volume stands. Those that are being fetched, or are here, take room. */
+type SpoolState = 'waiting' | 'readable' | 'fetching' | 'here' | 'released' | 'gone';
 
 interface SpoolEntry {
   volume: FetchableVolume;
@@ -36,57 +37,72 @@ interface SpoolEntry {
 }
 
 const fetchesAtOnce = 4;
+/** A prefix can make names longer than a file's name may be. */
+const longestFileName = 200;
 
 /**
  * Brings volumes from cold storage to a folder of the local disk, each as soon as it can be read, and checks them there.
- * The folder is bounded: where it is full, what the merge needs next goes first, and what it has read makes room. What
- * a run that was broken off has left there is used again.
+ * The folder is bounded: where it is full, what the merge waits for goes first, and what it has read makes room. What a
+ * run that was broken off has left there is used again.
  */
 export class VolumeSpool implements VolumeSource {
   readonly #options: SpoolOptions;
   readonly #entries = new Map<FetchableVolume, SpoolEntry>();
   readonly #fetching = new Set<Promise<void>>();
   readonly #closed = new AbortController();
+  /** What had to go is gone. */
+  #roomMade = Promise.resolve();
 
   /** @param order the volumes, as the merge comes to them */
   constructor(order: readonly FetchableVolume[], options: SpoolOptions) {
     this.#options = options;
     for (const volume of order) {
-      const path = join(options.folder, volume.name);
+      const path = join(options.folder, volume.name.slice(-longestFileName));
       this.#entries.set(volume, newEntry(volume, path, options.sizeOf(volume)));
     }
   }
 
-  /** Takes over what is there already, and removes what is not wanted. Returns the volumes that must be read. */
+  /** Takes over what is there already, as far as there is room, and removes what is not wanted. Returns the volumes that
+   *  must be read. */
   async open(): Promise<FetchableVolume[]> {
-    const { folder, keepsOthers } = this.#options;
+    const { folder, budgetBytes, keepsOthers } = this.#options;
     const failed = (error: unknown): never => {
       throw diskError(error, archivePlace, folder, 'cannot be used');
     };
     await mkdir(folder, { recursive: true, mode: 0o700 }).catch(failed);
-    const wanted = new Map([...this.#entries.values()].map((entry) => [entry.volume.name, entry]));
-    for (const name of await readdir(folder).catch(failed)) {
-      const entry = wanted.get(name);
-      const isOther = entry === undefined && !name.endsWith('.part');
-      if (isOther && keepsOthers) continue;
-      if (entry === undefined || !(await this.#adopt(entry))) await rm(join(folder, name), { force: true });
+    const found = new Set((await readdir(folder).catch(failed)).map((name) => join(folder, name)));
+    const remove = async (path: string) => {
+      found.delete(path);
+      await rm(path, { recursive: true, force: true }).catch(failed);
+    };
+    const entries = [...this.#entries.values()];
+    let heldBytes = 0;
+    for (const entry of entries) {
+      const { path, sizeBytes } = entry;
+      if (!found.has(path)) continue;
+      if (heldBytes + sizeBytes > budgetBytes || !(await this.#adopt(entry))) {
+        await remove(path);
+        continue;
+      }
+      found.delete(path);
+      heldBytes += sizeBytes;
     }
-    return [...this.#entries.values()].filter(({ state }) => state === 'waiting').map(({ volume }) => volume);
+    for (const path of found) if (!keepsOthers || path.endsWith('.part')) await remove(path);
+    return entries.filter(({ state }) => state === 'waiting').map(({ volume }) => volume);
   }
 
+  /** Takes a file for the volume if it is that. */
   async #adopt(entry: SpoolEntry): Promise<boolean> {
-    const { volume } = entry;
+    const { volume, path, sizeBytes } = entry;
     try {
-      const { size } = await stat(entry.path);
-      if (size !== entry.sizeBytes || volume.hash === undefined) return false;
-      await checkHashOnDisk(volume, entry.path);
-      const isChecked = await this.#options.opener.check(entry.path, volume, volume.name);
-      entry.state = 'spooled';
-      entry.resolve({ path: entry.path, isChecked });
-      return true;
+      const { size } = await stat(path);
+      if (size !== sizeBytes || volume.hash === undefined) return false;
+      await checkHashOnDisk(volume, path);
     } catch {
       return false;
     }
+    await this.#keep(entry);
+    return true;
   }
 
   start(): void {
@@ -103,15 +119,19 @@ export class VolumeSpool implements VolumeSource {
   /** The volume has been read: it may make room. */
   async release(volume: FetchableVolume): Promise<void> {
     const entry = this.#entryOf(volume);
-    if (entry.state === 'spooled') entry.state = 'released';
+    if (entry.state === 'here') entry.state = 'released';
     this.#pump();
   }
 
+  /** Fetches no more, and waits for no thaw: whoever waits for a volume gets an error. */
   giveUp(): void {
     this.#closed.abort();
+    for (const { volume, reject } of this.#entries.values()) {
+      reject(new TundraError('generic', `${volume.name} is not wanted any more`));
+    }
   }
 
-  /** Ends what is under way. The spooled volumes stay for a later run. */
+  /** Ends what is under way. The volumes that are here stay for a later run. */
   async close(): Promise<void> {
     this.giveUp();
     await Promise.all(this.#fetching);
@@ -139,7 +159,9 @@ export class VolumeSpool implements VolumeSource {
     while (!this.#closed.signal.aborted && this.#fetching.size < fetchesAtOnce) {
       const readable = [...this.#entries.values()].filter(({ state }) => state === 'readable');
       const next = readable.find(({ isWanted }) => isWanted) ?? readable[0];
-      if (next === undefined || !this.#makeRoom(next)) return;
+      const inTheWay = next && this.#inTheWayOf(next);
+      if (next === undefined || inTheWay === undefined) return;
+      for (const entry of inTheWay) this.#remove(entry);
       next.state = 'fetching';
       const fetching = this.#fetch(next).finally(() => {
         this.#fetching.delete(fetching);
@@ -149,47 +171,68 @@ export class VolumeSpool implements VolumeSource {
     }
   }
 
-  /** Whether a volume may be fetched now. What was read goes, oldest first, if that is what it takes. */
-  #makeRoom(next: SpoolEntry): boolean {
-    const held = [...this.#entries.values()].filter(
-      ({ state, path }) =>
-        path !== '' && (state === 'fetching' || state === 'spooled' || state === 'released'),
-    );
-    let overBytes =
-      held.reduce((sum, { sizeBytes }) => sum + sizeBytes, next.sizeBytes) - this.#options.budgetBytes;
-    for (const entry of held) {
-      if (overBytes <= 0) return true;
+  /** What was read and must go, oldest first, to make room for a volume; undefined if there cannot be room. */
+  #inTheWayOf({ sizeBytes, isWanted }: SpoolEntry): SpoolEntry[] | undefined {
+    const entries = [...this.#entries.values()];
+    let overBytes = entries
+      .filter(({ state }) => state === 'fetching' || state === 'here' || state === 'released')
+      .reduce((sum, held) => sum + held.sizeBytes, sizeBytes - this.#options.budgetBytes);
+    const inTheWay: SpoolEntry[] = [];
+    for (const entry of entries) {
+      if (overBytes <= 0) break;
       if (entry.state !== 'released') continue;
+      inTheWay.push(entry);
       overBytes -= entry.sizeBytes;
-      const { path } = entry;
-      entry.path = '';
-      rm(path, { force: true }).catch(() => {});
     }
-    return overBytes <= 0 || next.isWanted;
+    return overBytes <= 0 || isWanted ? inTheWay : undefined;
+  }
+
+  #remove(entry: SpoolEntry): void {
+    entry.state = 'gone';
+    this.#roomMade = this.#roomMade.then(() => rm(entry.path, { force: true }).catch(() => {}));
   }
 
   async #fetch(entry: SpoolEntry): Promise<void> {
     const { volume, path } = entry;
     const part = `${path}.part`;
+    const { signal } = this.#closed;
     try {
-      await bringVolume(volume, part, archivePlace, this.#options, this.#closed.signal);
-      const isChecked = await this.#options.opener.check(part, volume, volume.name);
+      await this.#roomMade;
+      await bringVolume(volume, part, archivePlace, this.#options, signal);
       await rename(part, path);
-      entry.state = 'spooled';
-      entry.resolve({ path, isChecked });
     } catch (error) {
       await rm(part, { force: true }).catch(() => {});
-      if (this.#closed.signal.aborted || !(error instanceof TundraError) || error.code !== 'backend-sealed') {
-        entry.reject(error);
+      const isSealed = error instanceof TundraError && error.code === 'backend-sealed';
+      if (signal.aborted || !isSealed) {
+        entry.state = 'gone';
+        entry.reject(diskError(error, archivePlace, path, 'cannot be written'));
         return;
       }
-      // It was ready, and has been sealed again before its turn came.
-      try {
-        await this.#options.again(volume.name);
-        this.#awaitThaw(entry);
-      } catch (failure) {
-        entry.reject(failure);
-      }
+      await this.#thawAgain(entry, error);
+      return;
+    }
+    await this.#keep(entry);
+  }
+
+  /** The volume was ready, and has been sealed again before its turn came. */
+  async #thawAgain(entry: SpoolEntry, { retryAfterMs }: TundraError): Promise<void> {
+    try {
+      await this.#options.again(entry.volume.name, retryAfterMs);
+      this.#awaitThaw(entry);
+    } catch (error) {
+      entry.state = 'gone';
+      entry.reject(error);
+    }
+  }
+
+  /** The volume is here, with the right hash. It stays for a later run also if this one cannot open it. */
+  async #keep(entry: SpoolEntry): Promise<void> {
+    const { volume, path } = entry;
+    entry.state = 'here';
+    try {
+      entry.resolve({ path, isChecked: await this.#options.opener.check(path, volume, volume.name) });
+    } catch (error) {
+      entry.reject(error);
     }
   }
 }

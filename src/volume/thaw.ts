@@ -6,7 +6,8 @@ export interface ThawOptions {
   cold: ColdStorage;
   /** Milliseconds since the epoch. */
   now(): number;
-  sleep(ms: number): Promise<unknown>;
+  /** Waits, at most until the signal is given; that is no error. */
+  sleep(ms: number, signal: AbortSignal): Promise<unknown>;
   onProgress(progress: ThawCounts): void;
   onWarning(text: string): void;
   /** An object that this run asked for can be read. */
@@ -15,7 +16,12 @@ export interface ThawOptions {
 
 interface Waited {
   object: ColdObject;
+  /** When this run asked for it. */
   askedAtMs: number | undefined;
+  /** The storage has refused it and said so: until then it is not ready, whatever a listing says. */
+  notBeforeMs: number;
+  /** It can be read, or nobody will wait for it any more. */
+  isSettled: boolean;
   ready: Promise<void>;
   resolve(): void;
   reject(error: unknown): void;
@@ -40,9 +46,11 @@ export class Thaw {
   readonly #options: ThawOptions;
   readonly #waited = new Map<string, Waited>();
   #startedAtMs = 0;
-  #watching: Promise<void> | undefined;
+  #failures = 0;
+  #watching = Promise.resolve();
+  #isWatching = false;
   #stopped = false;
-  #wake = () => {};
+  #sleeping = new AbortController();
 
   constructor(options: ThawOptions) {
     this.#options = options;
@@ -51,12 +59,13 @@ export class Thaw {
   /** Looks how the objects stand and asks for those that nobody has asked for yet. Names that are not in cold storage
    *  count as ready. */
   async begin(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
     this.#startedAtMs = this.#options.now();
     const wanted = new Set(names);
     const found = (await this.#options.cold.survey()).filter(({ name }) => wanted.has(name));
     for (const object of found) this.#waited.set(object.name, newWaited(object));
     await this.#ask(found.filter(({ state }) => state === 'sealed').map(({ name }) => name));
-    for (const waited of this.#waited.values()) if (waited.object.state === 'ready') waited.resolve();
+    for (const waited of this.#pending()) if (waited.object.state === 'ready') waited.resolve();
     this.#report();
     this.#watch();
   }
@@ -71,15 +80,26 @@ export class Thaw {
     return this.#waited.get(name)?.ready ?? Promise.resolve();
   }
 
-  /** Asks for an object again that was ready and could not be read any more. */
-  async again(name: string): Promise<void> {
-    const before = this.#waited.get(name)?.object;
+  /**
+   * Asks once more for an object that was ready and could not be read.
+   *
+   * @param retryAfterMs how long it will take, as the refusal said
+   */
+  async again(name: string, retryAfterMs = 0): Promise<void> {
+    const askedAtMs = this.#options.now();
     const [object] = await this.#options.cold.thaw([name]);
     if (object === undefined) throw new TundraError('backend', `${name} is sealed, and cannot be asked for`);
-    const waited = newWaited({ ...before, ...object });
-    waited.askedAtMs = this.#options.now();
+    const waited = newWaited(object);
+    if (object.state === 'ready') {
+      // The storage contradicts itself. To believe it at once would be to ask again and again without a pause.
+      waited.notBeforeMs = askedAtMs + retryAfterMs;
+      waited.object = { ...object, state: 'thawing', readyAtMs: waited.notBeforeMs };
+    } else {
+      waited.askedAtMs = askedAtMs;
+    }
     this.#waited.set(name, waited);
-    if (object.state === 'ready') waited.resolve();
+    // It may be ready before the others are.
+    this.#sleeping.abort();
     this.#watch();
   }
 
@@ -88,10 +108,10 @@ export class Thaw {
     await Promise.all([...this.#waited.values()].map(({ ready }) => ready));
   }
 
-  /** Waits no longer. What was asked for goes on thawing. */
+  /** Waits no longer: what is not ready now never will be, for those who wait here. What was asked for goes on thawing. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#wake();
+    this.#sleeping.abort();
     await this.#watching;
   }
 
@@ -103,58 +123,72 @@ export class Thaw {
       if (waited === undefined) continue;
       waited.object = object;
       waited.askedAtMs = askedAtMs;
+      if (object.state === 'ready') waited.resolve();
     }
   }
 
   #watch(): void {
-    this.#watching ??= this.#poll().finally(() => {
-      this.#watching = undefined;
-    });
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#watching = this.#poll();
   }
 
   async #poll(): Promise<void> {
-    for (let failures = 0; !this.#stopped && this.#pending().length > 0; ) {
-      await this.#sleep(this.#delayMs());
-      if (this.#stopped) return;
+    while (!this.#stopped && this.#pending().length > 0) {
+      await this.#sleep();
+      if (this.#stopped) break;
       try {
         await this.#look();
-        failures = 0;
+        this.#failures = 0;
       } catch (error) {
-        failures++;
+        this.#failures++;
         this.#options.onWarning(`could not ask how the thaw stands: ${messageOf(error)}`);
-        if (failures < mostFailures && error instanceof TundraError) continue;
+        if (this.#failures < mostFailures && error instanceof TundraError) continue;
+        this.#failures = 0;
         for (const waited of this.#pending()) waited.reject(error);
-        return;
       }
     }
+    // At once with the last look at what is pending: who comes later must find that nobody watches.
+    this.#isWatching = false;
   }
 
   async #look(): Promise<void> {
-    const states = new Map((await this.#options.cold.survey()).map((object) => [object.name, object]));
+    const { cold, now, onThawed } = this.#options;
+    const states = new Map((await cold.survey()).map((object) => [object.name, object]));
     const sealed: string[] = [];
     for (const waited of this.#pending()) {
-      const { name } = waited.object;
-      const object = states.get(name);
+      const object = states.get(waited.object.name);
       if (object === undefined) {
-        waited.reject(new TundraError('backend-not-found', `${name} has gone from the storage`));
-        this.#waited.delete(name);
+        await this.#lookFor(waited);
         continue;
       }
+      if (object.state === 'ready' && now() < waited.notBeforeMs) continue;
       waited.object = object;
-      if (object.state === 'sealed') sealed.push(name);
+      if (object.state === 'sealed') sealed.push(object.name);
       if (object.state !== 'ready') continue;
       waited.resolve();
-      if (waited.askedAtMs !== undefined) {
-        this.#options.onThawed(object, this.#options.now() - waited.askedAtMs);
-      }
+      if (waited.askedAtMs !== undefined) onThawed(object, now() - waited.askedAtMs);
     }
     // Asked for and not on its way: the storage has forgotten it, or it was sealed again before anybody looked.
     await this.#ask(sealed);
     this.#report();
   }
 
+  /** An object that the listing does not show any more may have got into hot storage, be gone, or be shown again later. */
+  async #lookFor(waited: Waited): Promise<void> {
+    const { name } = waited.object;
+    try {
+      const [object = { ...waited.object, state: 'ready' as const }] = await this.#options.cold.thaw([name]);
+      waited.object = object;
+      if (object.state === 'ready') waited.resolve();
+    } catch (error) {
+      if (!(error instanceof TundraError) || error.code !== 'backend-not-found') throw error;
+      waited.reject(new TundraError('backend-not-found', `${name} has gone from the storage`));
+    }
+  }
+
   #pending(): Waited[] {
-    return [...this.#waited.values()].filter(({ object }) => object.state !== 'ready');
+    return [...this.#waited.values()].filter(({ isSettled }) => !isSettled);
   }
 
   /** Until something will have changed. */
@@ -165,14 +199,17 @@ export class Thaw {
     const elapsedMs = nowMs - this.#startedAtMs;
     const wantedMs = soonestMs ?? elapsedMs / 4;
     const isLong = elapsedMs > longWaitMs || wantedMs > longWaitMs;
-    return Math.min(Math.max(wantedMs, isLong ? minuteMs : secondMs), longestSleepMs);
+    const leastMs = isLong ? minuteMs : Math.min(secondMs * 2 ** this.#failures, minuteMs);
+    return Math.min(Math.max(wantedMs, leastMs), longestSleepMs);
   }
 
-  async #sleep(ms: number): Promise<void> {
-    const woken = new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
-    if (!this.#stopped) await Promise.race([this.#options.sleep(ms), woken]);
+  async #sleep(): Promise<void> {
+    while (!this.#stopped) {
+      this.#sleeping = new AbortController();
+      const { signal } = this.#sleeping;
+      await this.#options.sleep(this.#delayMs(), signal);
+      if (!signal.aborted) return;
+    }
   }
 
   #report(): void {
@@ -201,13 +238,28 @@ export function progressOf(objects: readonly ColdObject[]): ThawCounts {
 }
 
 function newWaited(object: ColdObject): Waited {
-  let resolve = () => {};
-  let reject: Waited['reject'] = () => {};
-  const ready = new Promise<void>((whenReady, whenFailed) => {
-    resolve = whenReady;
-    reject = whenFailed;
+  let whenReady = () => {};
+  let whenFailed: Waited['reject'] = () => {};
+  const ready = new Promise<void>((resolve, reject) => {
+    whenReady = resolve;
+    whenFailed = reject;
   });
   // A failure is told to whoever waits, which may be later or never.
   ready.catch(() => {});
-  return { object, askedAtMs: undefined, ready, resolve, reject };
+  const waited: Waited = {
+    object,
+    askedAtMs: undefined,
+    notBeforeMs: 0,
+    isSettled: false,
+    ready,
+    resolve: () => {
+      waited.isSettled = true;
+      whenReady();
+    },
+    reject: (error) => {
+      waited.isSettled = true;
+      whenFailed(error);
+    },
+  };
+  return waited;
 }

@@ -60,6 +60,10 @@ export interface CraftedVolume {
   /** Slash paths; the root and a path behind all others unless given. */
   start?: Latin1;
   end?: Latin1;
+  /** What its hash is: right unless given. */
+  hash?: 'none' | 'wrong';
+  /** Whether its name says that it is gzipped. */
+  compressed?: boolean;
 }
 
 /**
@@ -80,16 +84,18 @@ export function writeCraftedSet(
   const keeping = { set, partial: false, encrypted: false, compressed: false };
   const write = (name: string, bytes: Uint8Array) => writeFileSync(join(folder, name), bytes);
   let manifest = formatManifestHeader({ hostname: undefined, localDir: undefined });
-  for (const [index, { bytes, start = '.', end = '\xff' }] of volumes.entries()) {
+  for (const [index, { bytes, start = '.', end = '\xff', hash, compressed = false }] of volumes.entries()) {
     const number = index + 1;
-    write(formatRemoteName({ kind: 'volume', volume: number, ...keeping }, noPrefixes), bytes);
+    write(formatRemoteName({ kind: 'volume', volume: number, ...keeping, compressed }, noPrefixes), bytes);
+    const hashed = hash === 'wrong' ? Buffer.from('other bytes') : bytes;
+    const sha1 = { algorithm: 'SHA1', hex: createHash('sha1').update(hashed).digest('hex') };
     manifest += formatVolumeRecord({
       number,
       startKey: keyOfSlashPath(start),
       startBlock: undefined,
       endKey: keyOfSlashPath(end),
       endBlock: undefined,
-      hashes: [{ algorithm: 'SHA1', hex: createHash('sha1').update(bytes).digest('hex') }],
+      hashes: hash === 'none' ? [] : [sha1],
     });
   }
   write(formatRemoteName({ kind: 'signatures', ...keeping }, noPrefixes), signatures);

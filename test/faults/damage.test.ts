@@ -204,7 +204,7 @@ describe('volumes that their manifest does not name', () => {
       for (const name of leftovers) copyFileSync(last, join(trial.store, name));
       const path = join(trial.store, manifest);
       const text = readFileSync(path, 'latin1');
-      writeFileSync(path, text.slice(0, text.lastIndexOf('    ')), 'latin1');
+      writeFileSync(path, text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1), 'latin1');
       trial.archive = trial.path('archive/new');
       const { stderr } = await trial.run(['restore', trial.url, trial.newTarget()], { status: 6 });
       assert.match(stderr, /is cut short: it does not name volume 3/);
@@ -264,7 +264,8 @@ describe('damage in the local archive', () => {
       for (const name of kept) {
         const path = join(archive, name);
         const good = readFileSync(path);
-        for (const how of ['cut short', 'emptied']) {
+        // A manifest that still names all volumes does for a restore.
+        for (const how of name.includes('sigtar') ? ['cut short', 'emptied'] : ['emptied']) {
           harm[how]?.(path);
           const target = trial.newTarget();
           const args = name.includes('sigtar')

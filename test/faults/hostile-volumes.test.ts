@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { changeSmallTree, smallTree } from '../cli/small-tree.js';
@@ -91,29 +91,54 @@ const unwritable: typeof refused = {
   'a link to nothing at all': [() => [root, linkEntry('snapshot/a', '')], /snapshot|a: /],
 };
 
-/** What no backup holds: something below what is no folder. */
-const belowNoFolder: Record<string, (outside: string) => CraftedEntry[]> = {
-  'a file below a link': (outside) => [root, linkEntry('snapshot/a', outside), fileEntry('snapshot/a/evil')],
-  'a folder below a link': (outside) => [
-    root,
-    linkEntry('snapshot/a', outside),
-    folderEntry('snapshot/a/evil/'),
+/** What no backup holds: something below what is no folder; what of it is refused, and what is there in the end. */
+const belowNoFolder: Record<
+  string,
+  [entries: (outside: string) => CraftedEntry[], refused: string[], tree: string[]]
+> = {
+  'a file below a link': [
+    (outside) => [
+      root,
+      linkEntry('snapshot/a', outside),
+      fileEntry('snapshot/a/evil'),
+      fileEntry('snapshot/b'),
+    ],
+    ['a/evil'],
+    ['a', 'b'],
   ],
-  'a file below a root that is a link': (outside) => [
-    linkEntry('snapshot/', outside),
-    fileEntry('snapshot/evil'),
+  'a folder below a link': [
+    (outside) => [root, linkEntry('snapshot/a', outside), folderEntry('snapshot/a/evil/')],
+    ['a/evil'],
+    ['a'],
   ],
-  'a folder below a root that is a link': (outside) => [
-    linkEntry('snapshot/', outside),
-    folderEntry('snapshot/evil/'),
-    fileEntry('snapshot/evil/inside'),
+  'a file below a root that is a link': [
+    (outside) => [linkEntry('snapshot/', outside), fileEntry('snapshot/evil')],
+    ['evil'],
+    [],
   ],
-  'a deep file below a link': (outside) => [
-    root,
-    linkEntry('snapshot/a', `${outside}/..`),
-    fileEntry('snapshot/a/outside/kept', 'changed'),
+  'a folder below a root that is a link': [
+    (outside) => [
+      linkEntry('snapshot/', outside),
+      folderEntry('snapshot/evil/'),
+      fileEntry('snapshot/evil/inside'),
+    ],
+    ['evil', 'evil/inside'],
+    [],
   ],
-  'a file below a file': () => [root, fileEntry('snapshot/a'), fileEntry('snapshot/a/inside')],
+  'a deep file below a link': [
+    (outside) => [
+      root,
+      linkEntry('snapshot/a', `${outside}/..`),
+      fileEntry('snapshot/a/outside/kept', 'changed'),
+    ],
+    ['a/outside/kept'],
+    ['a'],
+  ],
+  'files below a file': [
+    () => [root, fileEntry('snapshot/a'), fileEntry('snapshot/a/1'), fileEntry('snapshot/a/2')],
+    ['a/1', 'a/2'],
+    ['a'],
+  ],
 };
 
 describe('hostile volumes', () => {
@@ -139,16 +164,62 @@ describe('hostile volumes', () => {
       }));
   }
 
-  for (const [what, entries] of Object.entries(belowNoFolder)) {
-    it(`${what} stays in the target`, () =>
+  for (const [what, [entries, refused, tree]] of Object.entries(belowNoFolder)) {
+    it(`${what} is told and counted, and what it lies below stays`, () =>
       withScene(async ({ trial, outside, target }) => {
         writeCraftedSet(trial.store, 0, [{ bytes: tarOf(entries(outside)) }]);
-        for (const options of [[], ['--force']]) {
-          await trial.run(['restore', ...options, trial.url, target], { status: 'any' });
+        for (const args of [
+          ['restore', trial.url, target],
+          ['restore', '--force', trial.url, target],
+          ['verify', trial.url, trial.source],
+        ]) {
+          const { stderr, stdout } = await trial.run(args, { status: 1 });
+          for (const path of refused)
+            assert.match(
+              stderr,
+              new RegExp(`^${path}: it lies below .+, which is no folder in the backup$`, 'm'),
+            );
+          if (args[0] === 'verify') assert.match(stdout, new RegExp(` ${refused.length} differences? found`));
         }
-        mkdirSync(trial.path('target-0'), { recursive: true });
+        const isFolder = lstatSync(target).isDirectory();
+        assert.deepEqual(isFolder ? namesIn(target) : [], tree);
+        if (!isFolder) assert.ok(lstatSync(target).isSymbolicLink());
       }));
   }
+
+  it('a folder that became a file, or a link, is neither', () =>
+    withTrial('plain', async (trial) => {
+      writeCraftedSet(trial.store, 0, [
+        {
+          bytes: tarOf([
+            root,
+            folderEntry('snapshot/a/'),
+            fileEntry('snapshot/a/gone'),
+            fileEntry('snapshot/b'),
+            folderEntry('snapshot/c/'),
+            fileEntry('snapshot/c/gone'),
+          ]),
+        },
+      ]);
+      writeCraftedSet(trial.store, 1, [
+        {
+          bytes: tarOf([
+            fileEntry('snapshot/a', 'now a file'),
+            fileEntry('deleted/a/gone', ''),
+            folderEntry('snapshot/b/'),
+            fileEntry('snapshot/b/new'),
+            linkEntry('snapshot/c', 'a'),
+            fileEntry('deleted/c/gone', ''),
+          ]),
+        },
+      ]);
+      const target = trial.newTarget();
+      const { stderr } = await trial.run(['restore', trial.url, target]);
+      assert.equal(stderr, '');
+      assert.equal(readFileSync(join(target, 'a'), 'utf8'), 'now a file');
+      assert.deepEqual(namesIn(join(target, 'b')), ['new']);
+      assert.ok(lstatSync(join(target, 'c')).isSymbolicLink());
+    }));
 
   it('what cannot be restored leaves the rest whole', () =>
     withScene(async ({ trial, target }) => {
@@ -244,6 +315,22 @@ describe('hostile volumes', () => {
       const target = trial.newTarget();
       await trial.run(['restore', trial.url, target], { status: 'any' });
       for (const name of ['a', 'b', 'c']) assert.equal(readFileSync(join(target, name), 'utf8'), 'data');
+    }));
+
+  it('set-id bits are for the owner in the backup only, and it is told where they stay away', () =>
+    withTrial('plain', async (trial) => {
+      const entries = ['a', 'b'].map((name) => ({ ...fileEntry(`snapshot/${name}`), mode: 0o6755 }));
+      writeCraftedSet(trial.store, 0, [{ bytes: tarOf([root, ...entries]) }]);
+      const modes = (target: string) => ['a', 'b'].map((name) => lstatSync(join(target, name)).mode & 0o7777);
+      const own = trial.newTarget();
+      assert.equal((await trial.run(['restore', trial.url, own])).stderr, '');
+      assert.deepEqual(modes(own), [0o6755, 0o6755]);
+      const target = trial.newTarget();
+      const args = ['restore', '-v5', '--no-restore-ownership', trial.url, target];
+      const { stderr, stdout } = await trial.run(args);
+      assert.deepEqual(modes(target), [0o755, 0o755]);
+      assert.match(stderr, /^2 entries were restored without set-user-ID and set-group-ID/m);
+      assert.match(stdout, /^a: set-user-ID and set-group-ID left out/m);
     }));
 
   it('--numeric-owner takes the number, else the name counts', async (t) => {

@@ -11,7 +11,7 @@ import { canonicalRoot } from '../../source/source-path.js';
 import type { OptionValues } from '../arguments.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
-import { printPlan } from './thaw.js';
+import { aroundPlan, planPrinter } from './thaw.js';
 
 export const restoreCommand: Command = async (line, environment, terminal) => {
   const [url, targetText] = takeArguments(line, 'URL', 'TARGET') as [string, string];
@@ -21,7 +21,8 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   const dryRun = options.flag('dry-run');
   const settings = await sessionSettings(url, 'read', options, environment, terminal);
   if (dryRun) {
-    const plan = await withSession(settings, (session) =>
+    const print = planPrinter(options, environment, terminal);
+    const plan = await withSession(aroundPlan(settings, options, terminal), (session) =>
       planOfRestore(session, {
         path: pathOption(options),
         time: timeOption(options, session.now()),
@@ -30,7 +31,7 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
     );
     const names = plan.volumes.map(({ name }) => name).join('\n\t');
     if (!options.flag('json')) terminal.out(`Required volumes to restore:\n\t${names}`);
-    printPlan(plan, options, environment, terminal);
+    print(plan);
     return 0;
   }
   const result = await withSession(settings, (session) =>

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { withSession } from '../../app/session.js';
+import { type SessionSettings, withSession } from '../../app/session.js';
 import { errnoOf, messageOf, TundraError } from '../../base/errors.js';
 import { type PriceTable, parsePrices } from '../../config/prices.js';
 import type { Session } from '../../operations/session.js';
@@ -20,20 +20,22 @@ const infoVerbosity = 5;
 
 /** `plan`: what a restore needs, how that stands, what it takes. Asks for nothing. */
 export const planCommand: Command = async (line, environment, terminal) => {
+  const print = planPrinter(line.options, environment, terminal);
   const plan = await withPlan(line, environment, terminal, (session, options) =>
     planOfRestore(session, { ...options, dryRun: false }),
   );
-  printPlan(plan, line.options, environment, terminal);
+  print(plan);
   return 0;
 };
 
 /** `thaw`: asks for what a restore needs. */
 export const thawCommand: Command = async (line, environment, terminal) => {
   const wait = line.options.flag('wait');
+  const print = planPrinter(line.options, environment, terminal);
   const plan = await withPlan(line, environment, terminal, (session, options) =>
     thaw(session, { ...options, wait }),
   );
-  printPlan(plan, line.options, environment, terminal);
+  print(plan);
   return isReady(plan) ? 0 : notReadyStatus;
 };
 
@@ -46,25 +48,31 @@ async function withPlan(
   const [url] = takeArguments(line, 'URL') as [string];
   const { options } = line;
   const settings = await sessionSettings(requireUrl(url), 'metadata', options, environment, terminal);
-  // Only the plan goes to standard output, where programs read it.
-  const events: typeof settings.events = options.flag('json')
-    ? (event) => terminal.errEvent(event)
-    : settings.events;
-  return withSession({ ...settings, events }, (session) =>
+  return withSession(aroundPlan(settings, options, terminal), (session) =>
     act(session, { path: pathOption(options), time: timeOption(options, session.now()) }),
   );
 }
 
-/** Prints a plan as the options say. */
-export function printPlan(
-  plan: ThawPlan,
+/** The settings of a run that prints a plan: as JSON, only that goes to standard output, where programs read it. */
+export function aroundPlan(
+  settings: SessionSettings,
+  options: OptionValues,
+  terminal: Terminal,
+): SessionSettings {
+  return options.flag('json') ? { ...settings, events: (event) => terminal.errEvent(event) } : settings;
+}
+
+/** Prints plans as the options say. Prices are read at once: what is wrong with them is told before anything is asked for. */
+export function planPrinter(
   options: OptionValues,
   environment: NodeJS.ProcessEnv,
   terminal: Terminal,
-): void {
+): (plan: ThawPlan) => void {
   const { prices, path } = priceTable(options, environment);
-  if (options.flag('json')) terminal.out(thawPlanJson(plan, prices));
-  else terminal.out(thawPlanText(plan, Date.now(), prices, path, terminal.verbosity >= infoVerbosity));
+  return (plan) => {
+    if (options.flag('json')) terminal.out(thawPlanJson(plan, prices));
+    else terminal.out(thawPlanText(plan, Date.now(), prices, path, terminal.verbosity >= infoVerbosity));
+  };
 }
 
 /** The user's prices: of `--prices`, else of the file in the configuration folder, which need not be there. */

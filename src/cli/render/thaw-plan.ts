@@ -33,6 +33,13 @@ function readyAt(plan: ThawPlan): number | undefined {
   return Math.max(...thawing.map(({ readyAtMs }) => readyAtMs as number));
 }
 
+/** How long a thaw is likely to take, for each class of which something is still to be asked for. */
+function waitsOf({ volumes, waits }: ThawPlan): ThawPlan['waits'] {
+  return waits.filter(({ storageClass }) =>
+    volumes.some((volume) => volume.state === 'sealed' && volume.storageClass === storageClass),
+  );
+}
+
 function costOfPlan(plan: ThawPlan, prices: PriceTable | undefined): Cost | undefined {
   if (prices === undefined) return undefined;
   return costOf(
@@ -82,7 +89,7 @@ function waitLines(plan: ThawPlan, nowMs: number): string[] {
   else if (plan.volumes.some(({ state }) => state === 'thawing')) {
     lines.push('On their way: the storage does not tell when they are ready');
   }
-  for (const { storageClass, expected } of plan.waits) {
+  for (const { storageClass, expected } of waitsOf(plan)) {
     if (expected === undefined) {
       lines.push(`Expected wait for ${storageClass}: not known; the storage tells once it is asked`);
       continue;
@@ -124,7 +131,7 @@ export function thawPlanJson(plan: ThawPlan, prices: PriceTable | undefined): st
       states: Object.fromEntries(
         sums(plan).map(({ state, objects, sizeBytes }) => [state, { volumes: objects, bytes: sizeBytes }]),
       ),
-      expectedWaits: plan.waits.map(({ storageClass, expected }) => ({
+      expectedWaits: waitsOf(plan).map(({ storageClass, expected }) => ({
         storageClass,
         fromSeconds: expected === undefined ? null : expected.fromMs / 1000,
         toSeconds: expected === undefined ? null : expected.toMs / 1000,
