@@ -21,7 +21,7 @@ export async function beginThaw(session: Session, names: readonly string[]): Pro
     cold: backend.cold,
     now: Date.now,
     sleep: (ms, signal) => sleepFor(ms, undefined, { signal }).catch(() => {}),
-    onProgress: (progress) => events({ kind: 'thaw', ...progress }),
+    onProgress: thinned((progress) => events({ kind: 'thaw', ...progress })),
     onWarning: (text) => tell(session, 'warning', text),
     onThawed: ({ storageClass, store, sizeBytes }, waitedMs) => {
       try {
@@ -33,6 +33,23 @@ export async function beginThaw(session: Session, names: readonly string[]): Pro
   });
   await thaw.begin(names);
   return thaw;
+}
+
+/** How long nothing new is told while nothing changes: a wait of hours must not fill a log. */
+const quietMs = 10 * 60_000;
+
+/** Passes on what is new, and what is not only after a while. */
+function thinned(tell: (progress: ThawCounts) => void): (progress: ThawCounts) => void {
+  let last = '';
+  let toldAtMs = 0;
+  return (progress) => {
+    const counts = JSON.stringify(progress.states);
+    const nowMs = Date.now();
+    if (counts === last && nowMs - toldAtMs < quietMs) return;
+    last = counts;
+    toldAtMs = nowMs;
+    tell(progress);
+  };
 }
 
 export interface ColdVolumes extends VolumeSource {
