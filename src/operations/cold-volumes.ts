@@ -88,9 +88,10 @@ export async function openColdVolumes(
     budgetBytes: spoolBytes,
     sizeOf: ({ name }) => sizes.get(name) ?? 0,
     ready: (name) => (thaw as Thaw).ready(name),
-    again: async (name, retryAfterMs) => {
-      await (thaw as Thaw).again(name, retryAfterMs);
+    again: async (refused, others, retryAfterMs) => {
+      const waiting = await (thaw as Thaw).again(refused, others, retryAfterMs);
       if (noWait) requireReady(progressOf((thaw as Thaw).objects));
+      return waiting;
     },
   });
   const missing = await spool.open();

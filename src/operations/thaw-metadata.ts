@@ -40,6 +40,7 @@ export async function thawMetadata(
   );
   try {
     if (what === 'wait') return await thaw.allReady();
+    if (thaw.objects.every(({ state }) => state === 'ready')) return;
   } finally {
     await thaw.stop();
   }

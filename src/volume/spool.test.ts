@@ -57,7 +57,8 @@ class Scene {
   give = async (name: string): Promise<ByteStream> =>
     lentPieces(contentsOf(name, this.sizes.get(name) ?? volumeBytes), 300);
   check = async (_path: string, _name: string): Promise<boolean> => true;
-  again = async (_name: string): Promise<void> => {};
+  /** Which of the others are sealed too. */
+  again = async (_refused: string, _others: readonly string[]): Promise<string[]> => [];
 
   readonly options: SpoolOptions = {
     folder: this.folder,
@@ -78,9 +79,9 @@ class Scene {
       },
     } as Opener,
     ready: (name) => this.readyOf(name).promise,
-    again: async (name, retryAfterMs) => {
-      this.log.push(`again ${name} ${retryAfterMs}`);
-      await this.again(name);
+    again: async (refused, others, retryAfterMs) => {
+      this.log.push(`again ${[refused, ...others].join(' ')} ${retryAfterMs}`);
+      return [refused, ...(await this.again(refused, others))];
     },
     sizeOf: ({ name }) => this.sizes.get(name) ?? volumeBytes,
   };
@@ -365,6 +366,7 @@ describe('VolumeSpool', () => {
     };
     scene.again = async (name) => {
       scene.readiness.delete(name);
+      return [];
     };
     const one = volume('a');
     const { spool } = await scene.start([one]);
@@ -378,6 +380,48 @@ describe('VolumeSpool', () => {
     assert.deepEqual(scene.files(), []);
     scene.letThrough('a');
     assert.deepEqual(readFileSync((await taken).path), contentsOf('a'));
+    await spool.close();
+  });
+
+  it('asks with it for as many of the next ones as it has room for', async (t) => {
+    const scene = new Scene(t);
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const volumes = names.map((name) => volume(name));
+    const isSealed = new Set(names);
+    const { give } = scene;
+    scene.give = async (name) => {
+      if (isSealed.has(name)) throw sealed(name, 100);
+      return give(name);
+    };
+    scene.again = async (refused, others) => {
+      const waiting = others.filter((name) => name !== 'c');
+      for (const name of [refused, ...waiting]) scene.readiness.delete(name);
+      return waiting;
+    };
+    const { spool } = await scene.start(volumes, { budgetBytes: 4 * volumeBytes });
+    const merge = (async () => {
+      for (const one of volumes) {
+        await spool.take(one);
+        await spool.release(one);
+      }
+    })();
+    // The merge waits for the first one, which is on its way; the others have had their time.
+    scene.letThrough('b', 'c', 'd', 'e', 'f');
+    for (const name of ['b', 'c', 'd', 'e', 'f']) isSealed.delete(name);
+    await scene.until(() => scene.fetched().length === 4);
+    for (const name of names) isSealed.add(name);
+    scene.letThrough('a');
+    await scene.until(() => scene.log.some((line) => line.startsWith('again')));
+    assert.deepEqual(
+      scene.log.filter((line) => line.startsWith('again')),
+      ['again a f 100'],
+    );
+    isSealed.clear();
+    await rest();
+    scene.letThrough('a');
+    await rest();
+    scene.letThrough('f');
+    await merge;
     await spool.close();
   });
 

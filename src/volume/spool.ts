@@ -16,8 +16,11 @@ export interface SpoolOptions extends BringOptions {
   budgetBytes: number;
   /** Resolves when a volume can be read. */
   ready(name: string): Promise<void>;
-  /** Asks once more for a volume that was ready and was refused; in so many milliseconds it will be ready, if that is known. */
-  again(name: string, retryAfterMs: number | undefined): Promise<void>;
+  /**
+   * Asks once more for a volume that was ready and was refused, and for those of others that were sealed again too; tells
+   * the names of those that must be waited for. In `retryAfterMs` the refused one will be ready, if that is known.
+   */
+  again(refused: string, others: readonly string[], retryAfterMs: number | undefined): Promise<string[]>;
   sizeOf(volume: FetchableVolume): number;
 }
 
@@ -214,15 +217,36 @@ export class VolumeSpool implements VolumeSource {
     await this.#keep(entry);
   }
 
-  /** The volume was ready, and has been sealed again before its turn came. */
+  /**
+   * The volume was ready, and has been sealed again before its turn came. So may have been those that come next: as many
+   * as there is room for are asked for with it, lest each be waited for in turn.
+   */
   async #thawAgain(entry: SpoolEntry, { retryAfterMs }: TundraError): Promise<void> {
+    const others = this.#nextReadable(this.#options.budgetBytes - entry.sizeBytes);
+    const names = others.map(({ volume }) => volume.name);
     try {
-      await this.#options.again(entry.volume.name, retryAfterMs);
+      const waiting = new Set(await this.#options.again(entry.volume.name, names, retryAfterMs));
+      for (const other of others) {
+        if (other.state === 'readable' && waiting.has(other.volume.name)) this.#awaitThaw(other);
+      }
       this.#awaitThaw(entry);
     } catch (error) {
       entry.state = 'gone';
       entry.reject(error);
     }
+  }
+
+  /** What the merge comes to next and was ready when it was looked at last, up to so many bytes. */
+  #nextReadable(limitBytes: number): SpoolEntry[] {
+    const next: SpoolEntry[] = [];
+    let sizeBytes = 0;
+    for (const entry of this.#entries.values()) {
+      if (entry.state !== 'readable') continue;
+      sizeBytes += entry.sizeBytes;
+      if (sizeBytes > limitBytes) break;
+      next.push(entry);
+    }
+    return next;
   }
 
   /** The volume is here, with the right hash. It stays for a later run also if this one cannot open it. */

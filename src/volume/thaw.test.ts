@@ -401,7 +401,7 @@ describe('Thaw', () => {
       scene.add('a', 0, 'ready');
       const thaw = new Thaw(scene.options);
       await thaw.begin(['a']);
-      await thaw.again('a', 100 * secondMs);
+      await thaw.again('a', [], 100 * secondMs);
       assert.equal(progressOf(thaw.objects).states.thawing.objects, 1);
       await thaw.ready('a');
       assert.equal(scene.nowMs - startMs, 100_300);
@@ -410,6 +410,23 @@ describe('Thaw', () => {
       await thaw.ready('a');
       assert.equal(scene.nowMs - startMs, 101_300);
       assert.deepEqual(scene.thawed, []);
+      await thaw.stop();
+    });
+
+    it('asks at once for others that were sealed too', async () => {
+      const scene = new Scene();
+      for (const name of ['a', 'b', 'c', 'd']) scene.add(name, 5 * secondMs, 'ready');
+      const thaw = new Thaw(scene.options);
+      await thaw.begin(['a', 'b', 'c', 'd']);
+      for (const name of ['a', 'c']) scene.objects.get(name)!.readyAtMs = undefined;
+      assert.deepEqual(await thaw.again('a', ['b', 'c']), ['a', 'c']);
+      assert.deepEqual(scene.asked, [['a', 'b', 'c']]);
+      assert.equal(progressOf(thaw.objects).states.thawing.objects, 2);
+      await thaw.allReady();
+      assert.deepEqual(scene.thawed, [
+        ['a', 5300],
+        ['c', 5300],
+      ]);
       await thaw.stop();
     });
 

@@ -81,26 +81,32 @@ export class Thaw {
   }
 
   /**
-   * Asks once more for an object that was ready and could not be read.
+   * Asks once more for an object that was ready and was refused, and for those of others that were sealed again too.
    *
    * @param retryAfterMs how long it will take, as the refusal said
+   * @returns the names of those that must be waited for again
    */
-  async again(name: string, retryAfterMs = 0): Promise<void> {
+  async again(refused: string, others: readonly string[] = [], retryAfterMs = 0): Promise<string[]> {
     const askedAtMs = this.#options.now();
-    const [object] = await this.#options.cold.thaw([name]);
-    if (object === undefined) throw new TundraError('backend', `${name} is sealed, and cannot be asked for`);
-    const waited = newWaited(object);
-    if (object.state === 'ready') {
-      // The storage contradicts itself. To believe it at once would be to ask again and again without a pause.
-      waited.notBeforeMs = askedAtMs + retryAfterMs;
-      waited.object = { ...object, state: 'thawing', readyAtMs: waited.notBeforeMs };
-    } else {
-      waited.askedAtMs = askedAtMs;
+    const objects = await this.#options.cold.thaw([refused, ...others]);
+    if (!objects.some(({ name }) => name === refused))
+      throw new TundraError('backend', `${refused} is sealed, and cannot be asked for`);
+    const again = objects.filter(({ name, state }) => name === refused || state !== 'ready');
+    for (const object of again) {
+      const waited = newWaited(object);
+      if (object.state === 'ready') {
+        // The storage contradicts itself. To believe it at once would be to ask again and again without a pause.
+        waited.notBeforeMs = askedAtMs + retryAfterMs;
+        waited.object = { ...object, state: 'thawing', readyAtMs: waited.notBeforeMs };
+      } else {
+        waited.askedAtMs = askedAtMs;
+      }
+      this.#waited.set(object.name, waited);
     }
-    this.#waited.set(name, waited);
-    // It may be ready before the others are.
+    // They may be ready before the others are.
     this.#sleeping.abort();
     this.#watch();
+    return again.map(({ name }) => name);
   }
 
   /** Resolves when all can be read. */

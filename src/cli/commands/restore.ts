@@ -11,7 +11,7 @@ import { canonicalRoot } from '../../source/source-path.js';
 import type { OptionValues } from '../arguments.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
-import { aroundPlan, planPrinter } from './thaw.js';
+import { aroundPlan, planPrinter, requireVolumes } from './thaw.js';
 
 export const restoreCommand: Command = async (line, environment, terminal) => {
   const [url, targetText] = takeArguments(line, 'URL', 'TARGET') as [string, string];
@@ -22,13 +22,11 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   const settings = await sessionSettings(url, 'read', options, environment, terminal);
   if (dryRun) {
     const print = planPrinter(options, environment, terminal);
+    const path = pathOption(options);
     const plan = await withSession(aroundPlan(settings, options, terminal), (session) =>
-      planOfRestore(session, {
-        path: pathOption(options),
-        time: timeOption(options, session.now()),
-        dryRun,
-      }),
+      planOfRestore(session, { path, time: timeOption(options, session.now()), dryRun }),
     );
+    requireVolumes(plan, path);
     const names = plan.volumes.map(({ name }) => name).join('\n\t');
     if (!options.flag('json')) terminal.out(`Required volumes to restore:\n\t${names}`);
     print(plan);

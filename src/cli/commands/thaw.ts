@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type SessionSettings, withSession } from '../../app/session.js';
 import { errnoOf, messageOf, TundraError } from '../../base/errors.js';
+import { displayKey, type PathKey } from '../../base/path-key.js';
 import { type PriceTable, parsePrices } from '../../config/prices.js';
 import type { Session } from '../../operations/session.js';
 import { planOfRestore, thaw } from '../../operations/thaw.js';
@@ -48,9 +49,20 @@ async function withPlan(
   const [url] = takeArguments(line, 'URL') as [string];
   const { options } = line;
   const settings = await sessionSettings(requireUrl(url), 'metadata', options, environment, terminal);
-  return withSession(aroundPlan(settings, options, terminal), (session) =>
-    act(session, { path: pathOption(options), time: timeOption(options, session.now()) }),
+  const path = pathOption(options);
+  const plan = await withSession(aroundPlan(settings, options, terminal), (session) =>
+    act(session, { path, time: timeOption(options, session.now()) }),
   );
+  requireVolumes(plan, path);
+  return plan;
+}
+
+/** All that is in a backup lies in a volume: a path that needs none is not there. Error: `path-not-in-backup`. */
+export function requireVolumes(plan: ThawPlan, path: PathKey): void {
+  if (plan.volumes.length > 0) return;
+  throw new TundraError('path-not-in-backup', `${displayKey(path)} not found in archive.`, {
+    advice: 'The path is relative to the source folder; "list-current-files" shows what there is.',
+  });
 }
 
 /** The settings of a run that prints a plan: as JSON, only that goes to standard output, where programs read it. */

@@ -3,9 +3,10 @@ import { TundraError } from '../../base/errors.js';
 import type { Latin1 } from '../../base/path-key.js';
 import type { PutSource } from '../backend.js';
 import { type RetryOptions, waitForNextTry } from '../wrappers/retry.js';
+import type { Call } from './account.js';
 import type { Container } from './container.js';
 import type { Action } from './failure.js';
-import { headOf } from './object-head.js';
+import { headAt, headOf, type ObjectHead } from './object-head.js';
 import { removePaths } from './removal.js';
 import { segmentContainerOf, segmentPrefixOf } from './segment-names.js';
 import { SourceCursor } from './source-cursor.js';
@@ -18,6 +19,8 @@ export interface LargeUpload {
   container: Container;
   path: Latin1;
   source: PutSource;
+  /** What is at the path now. */
+  old: ObjectHead | undefined;
   segmentBytes: number;
   /** The MD5 of each segment. */
   sums: readonly string[];
@@ -52,18 +55,20 @@ export async function putLargeObject(upload: LargeUpload): Promise<Latin1[]> {
     etag: segment.etag,
     size_bytes: segment.sizeBytes,
   }));
-  const sum = createHash('md5').update(sums.join('')).digest('hex');
+  const etag = createHash('md5').update(sums.join('')).digest('hex');
+  const call: PutCall = {
+    action,
+    path: `${container.name}/${path}`,
+    query: { 'multipart-manifest': 'put' },
+    headers: { etag },
+    body: () => JSON.stringify(manifest),
+  };
   try {
-    const answer = await container.call({
-      action,
-      method: 'PUT',
-      path: `${container.name}/${path}`,
-      query: { 'multipart-manifest': 'put' },
-      headers: { etag: sum },
-      body: () => JSON.stringify(manifest),
+    await put(container, call, ({ kind, etag: found, sizeBytes, timestamp }) => {
+      const isSame = kind.kind === 'static' && found === etag && sizeBytes === source.sizeBytes;
+      // An old object of the same bytes looks alike, and has other segments.
+      return isSame && (upload.old?.etag !== etag || upload.old.timestamp !== timestamp);
     });
-    await answer.drop();
-    checkSum(action, sum, answer.headers.etag);
   } catch (error) {
     // Where the answer was lost the manifest may be there, and must not point at nothing.
     if (error instanceof TundraError && error.retry === 'never') await removeAll();
@@ -116,22 +121,46 @@ function hadItsTries(error: unknown): never {
 }
 
 /** Stores a stretch of a source as an object at a path that begins with its container. */
-export async function putStretch(
+export function putStretch(
   container: Container,
   path: Latin1,
   cursor: SourceCursor,
   { etag, from, sizeBytes }: Omit<Segment, 'path'>,
   action: Action,
 ): Promise<void> {
-  const answer = await container.call({
+  const call: PutCall = {
     action,
-    method: 'PUT',
     path,
     headers: { etag, 'content-length': String(sizeBytes), 'content-type': 'application/octet-stream' },
     body: () => (sizeBytes === 0 ? '' : cursor.read(from, sizeBytes)),
-  });
-  await answer.drop();
-  checkSum(action, etag, answer.headers.etag);
+  };
+  return put(
+    container,
+    call,
+    (found) => found.kind.kind === 'plain' && found.etag === etag && found.sizeBytes === sizeBytes,
+  );
+}
+
+type PutCall = Pick<Call, 'action' | 'path' | 'query' | 'body'> & {
+  headers: Record<string, string> & { etag: string };
+};
+
+/** Stores an object. Where that fails, and what is there is what was sent all the same, only the answer was lost. */
+async function put(
+  container: Container,
+  call: PutCall,
+  isStored: (found: ObjectHead) => boolean,
+): Promise<void> {
+  const { action, path, headers } = call;
+  try {
+    const answer = await container.call({ ...call, method: 'PUT' });
+    await answer.drop();
+    checkSum(action, headers.etag, answer.headers.etag);
+  } catch (error) {
+    if (!(error instanceof TundraError) || error.retry === 'never') throw error;
+    const found = await headAt(container, path, action).catch(() => undefined);
+    if (found === undefined || !isStored(found)) throw error;
+  }
 }
 
 function checkSum(action: Action, expected: string, etag: string | undefined): void {

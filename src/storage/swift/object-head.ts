@@ -7,6 +7,10 @@ import { percentDecode } from './percent.js';
 export interface ObjectHead {
   /** Of a large object, the size of all its segments together. */
   sizeBytes: number;
+  /** The MD5 of a plain object; of a large one that of its segments' MD5s. */
+  etag: string | undefined;
+  /** When it was stored, as the storage writes it; no two objects that follow one another at a path have the same. */
+  timestamp: string | undefined;
   kind: ObjectKind;
   retrievalState: string | undefined;
   retrievalDelaySeconds: number | undefined;
@@ -22,17 +26,17 @@ export type ObjectKind =
   | { kind: 'dynamic'; container: Latin1; prefix: Latin1 };
 
 /** Asks for an object's headers; undefined if it is not there. This never makes an archive unseal it. */
-export async function headOf(
+export function headOf(container: Container, path: Latin1, action: Action): Promise<ObjectHead | undefined> {
+  return headAt(container, `${container.name}/${path}`, action);
+}
+
+/** The same for an object at a path that begins with its container. */
+export async function headAt(
   container: Container,
   path: Latin1,
   action: Action,
 ): Promise<ObjectHead | undefined> {
-  const answer = await container.call({
-    action,
-    method: 'HEAD',
-    path: `${container.name}/${path}`,
-    accept: [404],
-  });
+  const answer = await container.call({ action, method: 'HEAD', path, accept: [404] });
   await answer.drop();
   if (answer.status === 404) return undefined;
   const { headers } = answer;
@@ -41,6 +45,8 @@ export async function headOf(
   const delay = headers['x-ovh-retrieval-delay'];
   return {
     sizeBytes,
+    etag: headers.etag?.replaceAll('"', ''),
+    timestamp: headers['x-timestamp'],
     kind: kindOf(headers),
     retrievalState: headers['x-ovh-retrieval-state'],
     retrievalDelaySeconds: delay !== undefined && /^\d+$/.test(delay) ? Number(delay) : undefined,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { contentOf, namesIn, sourceOf } from '../../../test/contract/backend-contract.js';
 import { FakeSwift, opener } from './swift-server.fixture.js';
@@ -128,6 +129,34 @@ test('faults are tried again; the tries have an end', async (t) => {
   await assert.rejects(store.put('one', sourceOf('x'.repeat(1000))), { code: 'connection', retry: 'now' });
   fake.fault = undefined;
   assert.equal(await contentOf(store, 'one'), 'first');
+});
+
+test('an upload whose answer is lost counts, if the object is there whole', async (t) => {
+  const fake = await FakeSwift.start(t);
+  const { open, warnings } = opener(t, fake.environment());
+  const store = await open('swift://c');
+  await store.put('one', sourceOf('first'));
+  let uploads = 0;
+  fake.fault = (request, response, raw) => {
+    if (request.method !== 'PUT') return false;
+    uploads++;
+    const pieces: Buffer[] = [];
+    raw.on('data', (piece: Buffer) => pieces.push(piece));
+    raw.on('end', () => {
+      const bytes = Buffer.concat(pieces);
+      const etag = createHash('md5').update(bytes).digest('hex');
+      fake.containers.get('c')!.objects.set('one', { bytes, headers: { etag } });
+      if (uploads === 1) response.destroy();
+      else response.writeHead(503).end();
+    });
+    return true;
+  };
+  for (const content of ['second', 'third']) {
+    await store.put('one', sourceOf(content));
+    assert.equal(await contentOf(store, 'one'), content);
+  }
+  assert.equal(uploads, 2);
+  assert.deepEqual(warnings, []);
 });
 
 test('bytes that arrive altered are sent again', async (t) => {

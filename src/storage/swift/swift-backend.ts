@@ -70,7 +70,7 @@ export class SwiftBackend implements StorageBackend {
     let segments: readonly Latin1[] = [];
     if (segmentBytes === undefined) await this.#putPlain(path, source, sums[0]!, action);
     else {
-      const what = { action, owner: this.description, container: this.#container, path };
+      const what = { action, owner: this.description, container: this.#container, path, old };
       segments = await putLargeObject({ ...what, source, segmentBytes, sums, tries, nowMs: Date.now() });
     }
     try {
