@@ -14,7 +14,8 @@ Times tundra beside duplicity, restic and borg on one tree of real files, in one
                             to spare, takes the disk out of the figures)
   --json FILE --markdown FILE   write the results there too
   --no-check                do not compare what was restored with the source
-  --keep                    leave the working folder`;
+  --keep                    leave the working folder
+Others, each with --help: node dist/bench/limits.js (peak memory), node dist/bench/swift.js (Swift, beside its client)`;
 
 /** What a benchmark is asked for. */
 export interface Options {

@@ -4,8 +4,16 @@
  */
 import { execFile } from 'node:child_process';
 import { createHash, randomFillSync } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,7 +42,13 @@ interface Job {
   names: readonly string[];
 }
 
-/** A client: the program that does a job and prints how many seconds that took. */
+/** What a job took: on the clock, and of the client's own processor time. */
+interface Took {
+  seconds: number;
+  cpuSeconds: number;
+}
+
+/** A client: the program that does a job and prints what that took, as JSON. */
 interface Client {
   name: string;
   program: string;
@@ -52,7 +66,7 @@ storage = Connection(authurl=env['AUTHURL'], auth_version='3', user=env['USERNAM
                      os_options={'project_id': env['TENANTID'], 'region_name': env['REGIONNAME'],
                                  'user_domain_name': 'Default'})
 storage.put_container(job['container'])
-started = time.monotonic()
+started = time.monotonic(), time.process_time()
 for name in job['names']:
     path = os.path.join(job['folder'], name)
     if job['direction'] == 'store':
@@ -70,7 +84,7 @@ for name in job['names']:
                 if checked:
                     md5.update(piece)
         assert not checked or headers['etag'] == md5.hexdigest()
-print(time.monotonic() - started)
+print(json.dumps({'seconds': time.monotonic() - started[0], 'cpuSeconds': time.process_time() - started[1]}))
 `;
 
 const clients: readonly Client[] = [
@@ -83,38 +97,102 @@ const clients: readonly Client[] = [
   { name: 'swiftclient', program: '/usr/bin/python3', args: ['-c', swiftClientScript, 'plain'] },
 ];
 
-/** Does a job with tundra's storage. Gives the seconds it took. */
-async function runJob({ direction, container, folder, names }: Job): Promise<number> {
+/** Does a job with tundra's storage. */
+async function runJob({ direction, container, folder, names }: Job): Promise<Took> {
   const registry = new BackendRegistry([swiftDriver()]);
   const context = { env: process.env, registry, options: defaultBackendOptions };
   const backend = await registry.open(`swift://${container}`, context);
   await backend.list();
-  const start = process.hrtime.bigint();
+  const [start, cpuStart] = [process.hrtime.bigint(), process.cpuUsage()];
   for (const name of names) {
     const path = join(folder, name);
     if (direction === 'store') {
       await backend.put(name, await fileSource(path));
       continue;
     }
-    const file = await open(path, 'w');
-    for await (const piece of await backend.get(name)) await file.writeFile(piece);
-    await file.close();
+    const file = openSync(path, 'w');
+    for await (const piece of await backend.get(name)) writeSync(file, piece);
+    closeSync(file);
   }
   const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+  const { user, system } = process.cpuUsage(cpuStart);
   await backend.close();
-  return seconds;
+  return { seconds, cpuSeconds: (user + system) / 1e6 };
 }
 
-async function timed({ program, args }: Client, job: Job, services: PrivateOpenStack): Promise<number> {
+async function timed({ program, args }: Client, job: Job, services: PrivateOpenStack): Promise<Took> {
   const env = { ...process.env, ...services.environment('SWIFT', 3) };
   const { stdout } = await promisify(execFile)(program, [...args, JSON.stringify(job)], { env });
-  return Number(stdout);
+  return JSON.parse(stdout) as Took;
 }
 
 function digestOf(folder: string, names: readonly string[]): string {
   const digest = createHash('sha256');
   for (const name of names) digest.update(readFileSync(join(folder, name)));
   return digest.digest('hex');
+}
+
+interface Options {
+  files: number;
+  sizeMb: number;
+  rounds: number;
+}
+
+/** All runs of a client. */
+interface Runs {
+  client: Client;
+  store: Took[];
+  fetch: Took[];
+}
+
+/** Lets the clients store and fetch the files in turns. */
+async function runRounds(services: PrivateOpenStack, work: string, options: Options): Promise<Runs[]> {
+  const [source, target] = [join(work, 'source'), join(work, 'target')];
+  for (const folder of [source, target]) mkdirSync(folder);
+  const names = Array.from({ length: options.files }, (_, index) => `file-${index}`);
+  for (const name of names) {
+    writeFileSync(join(source, name), randomFillSync(Buffer.alloc(options.sizeMb * 1e6)));
+  }
+  const expected = digestOf(source, names);
+  const all = clients.map((client): Runs => ({ client, store: [], fetch: [] }));
+  for (let round = 0; round < options.rounds; round++) {
+    for (let turn = 0; turn < all.length; turn++) {
+      // Another one begins in each round: what runs first after a pause may have it easier.
+      const { client, store, fetch } = all[(round + turn) % all.length]!;
+      const job: Job = { direction: 'store', container: `bench-${turn}-${round}`, folder: source, names };
+      store.push(await timed(client, job, services));
+      fetch.push(await timed(client, { ...job, direction: 'fetch', folder: target }, services));
+      if (digestOf(target, names) !== expected) throw new Error(`${client.name} fetched other bytes`);
+      process.stderr.write(`round ${round + 1}: ${client.name}\n`);
+    }
+  }
+  return all;
+}
+
+/** The table: how fast each client was, how many times as fast as that tundra was, and its own processor time. */
+function report(all: readonly Runs[], { files, sizeMb, rounds }: Options): string {
+  const own = all[0]!;
+  const megabytes = files * sizeMb;
+  const medianOf = (runs: readonly Took[], key: keyof Took) => median(runs.map((took) => took[key]));
+  const cells = (runs: Runs, direction: Job['direction']) => {
+    const seconds = medianOf(runs[direction], 'seconds');
+    const ratio = seconds / medianOf(own[direction], 'seconds');
+    const cpuMsPerMb = (medianOf(runs[direction], 'cpuSeconds') * 1000) / megabytes;
+    const speed = (megabytes / seconds).toFixed(0);
+    return [runs === own ? speed : `${speed} (${ratio.toFixed(2)}x)`, cpuMsPerMb.toFixed(1)];
+  };
+  const head = ['', 'store', 'its CPU', 'fetch', 'its CPU'];
+  const rows = all.map((runs) => [runs.client.name, ...cells(runs, 'store'), ...cells(runs, 'fetch')]);
+  return [
+    `${files} files of ${sizeMb} MB each, medians of ${rounds} rounds: MB/s, and milliseconds of the client's processor`,
+    'time for each MB. (Nx): tundra is so many times as fast.',
+    renderText([head, ...rows]),
+  ].join('\n');
+}
+
+function countOf(option: string, text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`--${option} takes a whole number, not ${text}`);
+  return Number(text);
 }
 
 async function main(): Promise<void> {
@@ -129,55 +207,21 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return console.log(usage);
-  if (values.job !== undefined) return console.log(await runJob(JSON.parse(values.job) as Job));
+  if (values.job !== undefined) {
+    return console.log(JSON.stringify(await runJob(JSON.parse(values.job) as Job)));
+  }
+  const options = {
+    files: countOf('files', values.files),
+    sizeMb: countOf('size-mb', values['size-mb']),
+    rounds: countOf('repeat', values.repeat),
+  };
   const missing = [...openStackPeers, 'swiftclient'].filter((name) => !hasProgram(name));
   if (missing.length > 0) throw new Error(`not installed: ${missing.join(', ')}`);
-
-  const [files, sizeMb, rounds] = [values.files, values['size-mb'], values.repeat].map(Number) as [
-    number,
-    number,
-    number,
-  ];
-  const names = Array.from({ length: files }, (_, index) => `file-${index}`);
   const work = mkdtempSync(join(resolve(values.work), 'tundra-bench-'));
   let services: PrivateOpenStack | undefined;
   try {
-    const [source, target] = [join(work, 'source'), join(work, 'target')];
-    for (const folder of [source, target]) mkdirSync(folder);
-    for (const name of names) writeFileSync(join(source, name), randomFillSync(Buffer.alloc(sizeMb * 1e6)));
-    const expected = digestOf(source, names);
     services = await startOpenStack();
-    const speeds = new Map(
-      clients.map(({ name }) => [name, { store: [] as number[], fetch: [] as number[] }]),
-    );
-    for (let round = 0; round < rounds; round++) {
-      // Each begins in its turn: what runs first after a pause may have it easier.
-      const order = clients.map((_, index) => clients[(round + index) % clients.length]!);
-      for (const client of order) {
-        const speed = speeds.get(client.name)!;
-        const container = `bench-${clients.indexOf(client)}-${round}`;
-        const store: Job = { direction: 'store', container, folder: source, names };
-        speed.store.push((files * sizeMb) / (await timed(client, store, services)));
-        speed.fetch.push(
-          (files * sizeMb) /
-            (await timed(client, { ...store, direction: 'fetch', folder: target }, services)),
-        );
-        if (digestOf(target, names) !== expected) throw new Error(`${client.name} fetched other bytes`);
-        process.stderr.write(`round ${round + 1}: ${client.name}\n`);
-      }
-    }
-    const own = speeds.get('tundra')!;
-    const cell = (mine: readonly number[], tundra: readonly number[]) =>
-      `${median(mine).toFixed(0)} (${(median(mine) / median(tundra)).toFixed(2)})`;
-    const rows = [...speeds].map(([name, { store, fetch }]) => [
-      name,
-      cell(store, own.store),
-      cell(fetch, own.fetch),
-    ]);
-    console.log(
-      `MB/s of ${files} files of ${sizeMb} MB each, medians of ${rounds} rounds; in brackets: times tundra's`,
-    );
-    console.log(renderText([['', 'store', 'fetch'], ...rows]));
+    console.log(report(await runRounds(services, work, options), options));
   } finally {
     await services?.stop();
     rmSync(work, { recursive: true, force: true });

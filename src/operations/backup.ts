@@ -323,15 +323,19 @@ async function commit(session: Session, set: SetWriter, fileListCount: number): 
   const { archive, backend, cipher, manifestCipher, localSignatureCipher } = session;
   const remoteSignatures = newTempPath(session, 'sigtar');
   const localSignatures = archive.newTemporaryPath();
-  await Promise.all([
-    sealToFile(cipher, readFile(set.signaturePath), remoteSignatures, temporaryPlace),
-    sealToFile(localSignatureCipher, readFile(set.signaturePath), localSignatures, archivePlace),
-  ]);
-  await uploadFile(backend, set.names.signatures, remoteSignatures);
+  try {
+    await Promise.all([
+      sealToFile(cipher, readFile(set.signaturePath), remoteSignatures, temporaryPlace),
+      sealToFile(localSignatureCipher, readFile(set.signaturePath), localSignatures, archivePlace),
+    ]);
+    await uploadFile(backend, set.names.signatures, remoteSignatures);
 
-  const manifest = await set.endManifest(fileListCount);
-  const remoteManifest = newTempPath(session, 'manifest');
-  await sealToFile(manifestCipher, readFile(manifest), remoteManifest, temporaryPlace);
-  await uploadFile(backend, set.names.manifest, remoteManifest);
-  await set.finish(localSignatures);
+    const manifest = await set.endManifest(fileListCount);
+    const remoteManifest = newTempPath(session, 'manifest');
+    await sealToFile(manifestCipher, readFile(manifest), remoteManifest, temporaryPlace);
+    await uploadFile(backend, set.names.manifest, remoteManifest);
+    await set.finish(localSignatures);
+  } finally {
+    await rm(localSignatures, { force: true });
+  }
 }

@@ -12,6 +12,8 @@ import type { ThawPlan } from './thaw-plan.js';
 
 /** The folder in the local archive that keeps volumes from cold storage until they were restored. */
 const spoolName = 'tundra-spool';
+/** The same for the restores of a drill: a restore that was broken off still needs its own. */
+const drillSpoolName = 'tundra-drill-spool';
 
 /** Asks for what a plan needs and is not readable yet, and follows how it thaws. To be stopped by the caller. */
 export async function beginThaw(session: Session, names: readonly string[]): Promise<Thaw> {
@@ -62,7 +64,7 @@ export interface ColdOptions {
   spoolBytes: number;
   /** Ask for what is sealed, and end with an error if not all can be read at once. */
   noWait: boolean;
-  /** Other restores of this run use the same volumes: what is spooled stays. */
+  /** A restore of a drill: others of that run may use the same volumes, so that they stay, in a folder of their own. */
   keepsSpool?: boolean;
 }
 
@@ -78,12 +80,13 @@ export async function openColdVolumes(
   { spoolBytes, noWait, keepsSpool = false }: ColdOptions,
 ): Promise<ColdVolumes> {
   const sizes = new Map(plan.volumes.map(({ name, sizeBytes }) => [name, sizeBytes]));
+  const folder = join(session.archive.folder, keepsSpool ? drillSpoolName : spoolName);
   let thaw: Thaw | undefined;
   const spool = new VolumeSpool(order, {
     backend: session.backend,
     retries: { ...session.retries, onEvent: session.events },
     opener: session.opener,
-    folder: spoolFolder(session),
+    folder,
     keepsOthers: keepsSpool,
     budgetBytes: spoolBytes,
     sizeOf: ({ name }) => sizes.get(name) ?? 0,
@@ -115,18 +118,19 @@ export async function openColdVolumes(
     close,
     clear: async () => {
       await close();
-      if (!keepsSpool) await clearSpool(session);
+      if (!keepsSpool) await removeSpool(folder);
     },
   };
 }
 
-/** Removes all volumes that are kept on the local disk. What cannot be removed stays for the next run to remove. */
-export async function clearSpool(session: Session): Promise<void> {
-  await rm(spoolFolder(session), { recursive: true, force: true }).catch(() => {});
+/** Removes the volumes that the restores of a drill have kept. */
+export async function clearDrillSpool({ archive }: Session): Promise<void> {
+  await removeSpool(join(archive.folder, drillSpoolName));
 }
 
-function spoolFolder({ archive }: Session): string {
-  return join(archive.folder, spoolName);
+/** What cannot be removed stays for the next run to remove. */
+async function removeSpool(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true }).catch(() => {});
 }
 
 /** Throws `not-thawed` unless all can be read. */

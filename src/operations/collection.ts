@@ -1,5 +1,6 @@
 import { type Catalog, readCatalog } from '../chain/catalog.js';
 import { planSynchronisation, type SynchroniseOptions, synchronise } from '../chain/synchronise.js';
+import { withUnlisted } from '../chain/unlisted.js';
 import { metadataStores, type Session, tell } from './session.js';
 import { type SealedMetadata, thawMetadata } from './thaw-metadata.js';
 
@@ -29,7 +30,8 @@ export async function synchronisedCollection(
   }
   const plan = await synchronise(metadataStores(session), remote, catalog, { ...options, mode });
   const changed = !options.dryRun && plan.missing.length + plan.spurious.length > 0;
-  const current = changed ? await readCollection(session) : catalog;
+  // The same listing again: another one might show what this one did not, and the archive was not made to agree with.
+  const current = changed ? readCatalog(remote, await session.archive.list(), session.prefixes) : catalog;
   tellWarnings(session, current);
   return current;
 }
@@ -45,6 +47,7 @@ async function listCollection(
   session: Session,
 ): Promise<{ remote: string[]; local: string[]; catalog: Catalog }> {
   const [stored, local] = await Promise.all([session.backend.list(), session.archive.list()]);
-  const remote = stored.map(({ name }) => name);
+  const listed = stored.map(({ name }) => name);
+  const remote = await withUnlisted(metadataStores(session), listed, local);
   return { remote, local, catalog: readCatalog(remote, local, session.prefixes) };
 }

@@ -7,7 +7,7 @@ import { diskPath, displayKey, type Latin1, latin1OfNative, type PathKey } from 
 import { loadKernel } from '../rsync/kernel.js';
 import { SignatureBuilder } from '../rsync/signature-builder.js';
 import { parseSignatureHeader, STRONG_SIZE_BYTES } from '../rsync/signature-format.js';
-import { beginThaw, clearSpool } from './cold-volumes.js';
+import { beginThaw, clearDrillSpool } from './cold-volumes.js';
 import { type Candidate, pickFiles } from './pick-files.js';
 import { planAt, restore } from './restore.js';
 import { newTempPath, type Session, tell } from './session.js';
@@ -106,7 +106,7 @@ export async function drill(loud: Session, options: DrillOptions): Promise<Drill
     }
   } finally {
     await rm(scratch, { recursive: true, force: true });
-    await clearSpool(session);
+    await clearDrillSpool(session);
   }
   report.seconds = (Date.now() - startedMs) / 1000;
   return report;

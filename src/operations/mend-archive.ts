@@ -1,17 +1,15 @@
 import { TundraError } from '../base/errors.js';
 import { refetch } from '../chain/synchronise.js';
+import { withUnlisted } from '../chain/unlisted.js';
 import { metadataStores, type Session, tell } from './session.js';
 
 /** Fetches a file of the local archive, which is damaged as `problem` says, from the storage again; told as a warning. */
 export async function refetchDamaged(session: Session, localName: string, problem: string): Promise<void> {
   tell(session, 'warning', `${problem}\nIt is fetched from the storage again.`);
-  const stored = await session.backend.list();
+  const stores = metadataStores(session);
+  const listed = (await session.backend.list()).map(({ name }) => name);
   try {
-    await refetch(
-      metadataStores(session),
-      stored.map(({ name }) => name),
-      localName,
-    );
+    await refetch(stores, await withUnlisted(stores, listed, [localName]), localName);
   } catch (cause) {
     if (!(cause instanceof TundraError)) throw cause;
     throw new TundraError(cause.code, `${problem}; it cannot be fetched again: ${cause.message}`, {

@@ -9,6 +9,7 @@ import {
   type RestorePlan,
   requireWholeManifest,
 } from '../chain/restore-plan.js';
+import { addUnlistedVolumes } from '../chain/unlisted.js';
 import type { Manifest } from '../format/manifest.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
@@ -81,15 +82,17 @@ export async function restore(session: Session, options: RestoreOptions): Promis
     time,
     sealedMetadata: options.cold.noWait ? 'ask' : 'wait',
   });
-  await noteBegun(session, begun, time);
+  // A drill leaves alone what is noted of a restore that was broken off.
+  const isNoted = options.cold.keepsSpool !== true;
+  if (isNoted) await noteBegun(session, begun, time);
   const result = await runPlan(session, plan, options, {
     kind: 'restore',
     target,
     restoreOwnership,
     numericOwner,
   });
+  if (isNoted) await noteFinished(session);
   requireEntries(result, path);
-  await noteFinished(session);
   return result;
 }
 
@@ -151,9 +154,11 @@ export async function planAt(
     sealedMetadata,
   });
   const sets = setsOf(catalog, at);
-  const plan = await planRestore(sets, path, session.prefixes, (set) =>
-    manifestOf(session, set, { ignoreErrors, dryRun }),
-  );
+  const plan = await planRestore(sets, path, session.prefixes, async (set) => {
+    const manifest = await manifestOf(session, set, { ignoreErrors, dryRun });
+    await addUnlistedVolumes(session, set, manifest);
+    return manifest;
+  });
   return session.backend.cold === undefined ? plan : narrowPlan(session, catalog, sets, plan, dryRun);
 }
 

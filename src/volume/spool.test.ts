@@ -466,6 +466,16 @@ describe('VolumeSpool', () => {
       await assert.rejects(scene.start([one]), { code: 'bad-archive-dir' });
     });
 
+    it('for want of space tells of the option that takes less', async (t) => {
+      const scene = new Scene(t);
+      scene.give = () => Promise.reject(new TundraError('no-free-space', 'the disk is full'));
+      const one = volume('a');
+      const { spool } = await scene.start([one]);
+      scene.letThrough('a');
+      await assert.rejects(spool.take(one), { code: 'no-free-space', advice: /--spool-size/ });
+      await spool.close();
+    });
+
     it('leaves its room to others', async (t) => {
       const scene = new Scene(t);
       const { give } = scene;

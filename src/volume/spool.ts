@@ -208,7 +208,7 @@ export class VolumeSpool implements VolumeSource {
       const isSealed = error instanceof TundraError && error.code === 'backend-sealed';
       if (signal.aborted || !isSealed) {
         entry.state = 'gone';
-        entry.reject(diskError(error, archivePlace, path, 'cannot be written'));
+        entry.reject(withAdvice(diskError(error, archivePlace, path, 'cannot be written')));
         return;
       }
       await this.#thawAgain(entry, error);
@@ -259,6 +259,17 @@ export class VolumeSpool implements VolumeSource {
       entry.reject(error);
     }
   }
+}
+
+/** A full disk can also be left more room by keeping less on it. */
+function withAdvice(error: TundraError): TundraError {
+  if (error.code !== 'no-free-space') return error;
+  return new TundraError(error.code, error.message, {
+    cause: error,
+    advice:
+      'Free some space there, choose another folder with --archive-dir, or keep less there with --spool-size. ' +
+      'The same command goes on from what is there.',
+  });
 }
 
 function newEntry(volume: FetchableVolume, path: string, sizeBytes: number): SpoolEntry {

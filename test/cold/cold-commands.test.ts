@@ -1,6 +1,6 @@
 /** The commands around cold storage: what they ask for, how they end, and that nothing else asks or reads. */
 import assert from 'node:assert/strict';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -215,6 +215,21 @@ describe('thaw', () => {
     }));
 });
 
+describe('verify', () => {
+  it('thaws and reads volumes only to compare data', () =>
+    withColdTrial({ thaw: '0.5' }, async (trial) => {
+      await twoSets(trial);
+      const command = ['verify', '--compare-data', trial.url, trial.source];
+      await trial.run(['--no-wait', ...command], { status: 75 });
+      assert.deepEqual(namesOf(trial.requests(), 'thaw'), trial.coldNames());
+      const { stdout } = await trial.run(command);
+      assert.match(stdout, /^Verify complete: 8 files compared, 0 differences found\.$/m);
+      const requests = trial.requests();
+      assert.deepEqual([namesOf(requests, 'thaw'), namesOf(requests, 'get')], [[], trial.coldNames()]);
+      assert.ok(!namesIn(join(trial.archive, 'trial')).includes('tundra-spool'));
+    }));
+});
+
 describe('restore', () => {
   it('--no-wait ends with 75 and works later', () =>
     withColdTrial({ thaw: '1' }, async (trial) => {
@@ -269,6 +284,20 @@ describe('restore', () => {
         assert.ok(!namesIn(join(trial.archive, 'trial')).includes('tundra-spool'));
       }));
   }
+
+  it('that fails ends at once, whatever is still on its way', () =>
+    withColdTrial({ thaw: '0' }, async (trial) => {
+      await twoSets(trial);
+      await trial.run(['thaw', '--path-to-restore', 'a', trial.url]);
+      const [damaged] = namesOf(trial.requests(), 'thaw');
+      const path = join(trial.cold, damaged!);
+      writeFileSync(path, readFileSync(path).fill(0xff, 1000, 1100));
+      trial.configure({ thaw: '60' });
+      const startedMs = Date.now();
+      const { stderr } = await trial.run(['restore', trial.url, trial.newTarget()], { status: 21 });
+      assert.match(stderr, /hash mismatch/);
+      assert.ok(Date.now() - startedMs < 50_000, 'it waits');
+    }));
 
   it('does without damaged signatures here, which are fetched again', () =>
     withColdTrial({ thaw: '0' }, async (trial) => {
