@@ -1,7 +1,12 @@
 import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import type { ByteStream } from '../base/bytes.js';
 
-const engineOptions = { chunkSize: 128 * 1024, readableHighWaterMark: 256 * 1024 };
+/** Large pieces need fewer turns of the thread pool. Where many streams are read side by side, memory counts more. */
+const largePieces = { chunkSize: 256 * 1024, readableHighWaterMark: 512 * 1024 };
+const smallPieces = { chunkSize: 64 * 1024, readableHighWaterMark: 128 * 1024 };
+const mostLargeStreams = 8;
+let openStreams = 0;
+
 const engines = { gzip: createGunzip, zlib: createInflate, raw: createInflateRaw };
 
 /**
@@ -10,7 +15,8 @@ const engines = { gzip: createGunzip, zlib: createInflate, raw: createInflateRaw
  */
 export async function* inflate(source: ByteStream, wrapping: keyof typeof engines): ByteStream {
   // The thread pool works ahead while the reader deals with what came before.
-  const engine = engines[wrapping](engineOptions);
+  const engine = engines[wrapping](openStreams < mostLargeStreams ? largePieces : smallPieces);
+  openStreams++;
   let wake = () => {};
   engine.once('close', () => wake());
 
@@ -31,6 +37,7 @@ export async function* inflate(source: ByteStream, wrapping: keyof typeof engine
   try {
     yield* engine;
   } finally {
+    openStreams--;
     engine.destroy();
     await feeding;
   }
