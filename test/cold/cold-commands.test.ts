@@ -14,7 +14,7 @@ const volumeSizeBytes = 100_000;
 
 /** Files of two volumes each, a few small ones, and no change but in some of them. */
 function writeSource(trial: ColdTrial, step: number): void {
-  const tree = new TreeWriter(trial.source, 1_600_000_000 + step);
+  const tree = new TreeWriter(trial.source, 1_600_000_000 + 10 * step);
   if (step === 0) {
     tree.directory('sub');
     for (const name of ['a', 'b', 'sub/c', 'sub/d']) tree.file(name, randomBytes(name, 120_000));
@@ -51,7 +51,7 @@ describe('cold storage is neither asked nor read', () => {
       const untouched = (what: string) => assert.deepEqual(trial.requests(), [], what);
       const large = (step: number) => {
         writeSource(trial, step);
-        const tree = new TreeWriter(trial.source, 1_600_000_000 + step);
+        const tree = new TreeWriter(trial.source, 1_600_000_000 + 10 * step);
         for (const name of ['m', 'n', 'o']) tree.file(name, randomBytes(`${name} ${step}`, 1_100_000));
         tree.finish();
       };
