@@ -3,12 +3,11 @@
  * that is several times faster than a promise for each small file. Packed blocks leave through a slot ring, everything
  * else as messages.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { emptyAttributes } from '../base/attributes.js';
 import { messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
-import { archivePlace, onDisk, writeAllSync } from '../base/local-disk.js';
 import { diskPath, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { type BackupCounts, emptyCounts } from '../base/statistics.js';
 import { IndexUpdate, type UpdatedIndex } from '../chain/index-update.js';
@@ -28,6 +27,8 @@ import { walkWarnings } from '../source/walk.js';
 import { BlockPacker, type DataReader, headerOf, type PackedBatch } from '../volume/packer.js';
 import { type SlotRing, SlotWriter } from '../volume/slots.js';
 import { EventBatch } from './event-batch.js';
+import { LineFile } from './line-file.js';
+import { SourceFile } from './source-file.js';
 import { entriesOfWalk } from './walk-ahead.js';
 
 /** What the thread is started with. */
@@ -412,65 +413,6 @@ function isDelta(change: Change<SourceEntry, SignatureEntry>): boolean {
     change.current.attributes.type === 'file' &&
     change.known.kind === 'signature'
   );
-}
-
-/** A file being read; an error after the first byte ends it early instead of being thrown. */
-class SourceFile {
-  readonly #fd: number;
-  size = 0;
-  error: unknown;
-
-  constructor(fd: number) {
-    this.#fd = fd;
-  }
-
-  /** Fills the buffer; fewer bytes are the end of the file, or of what could be read of it. */
-  read(target: Uint8Array): number {
-    let filled = 0;
-    try {
-      while (filled < target.length) {
-        const size = readSync(this.#fd, target, filled, target.length - filled, null);
-        if (size === 0) break;
-        filled += size;
-      }
-    } catch (error) {
-      this.error = error;
-      if (this.size + filled === 0) throw error;
-    }
-    this.size += filled;
-    return filled;
-  }
-}
-
-/** Lines gathered in a file, since there may be a million. */
-class LineFile {
-  readonly #path: string;
-  readonly #fd: number;
-  #lines = '';
-  #count = 0;
-
-  constructor(path: string) {
-    this.#path = path;
-    this.#fd = onDisk(archivePlace, path, () => openSync(path, 'w', 0o600));
-  }
-
-  add(line: Latin1): void {
-    this.#lines += line;
-    this.#count++;
-    if (this.#lines.length >= 64 * 1024) this.#flush();
-  }
-
-  /** Closes the file and returns the number of lines. */
-  finish(): number {
-    this.#flush();
-    closeSync(this.#fd);
-    return this.#count;
-  }
-
-  #flush(): void {
-    onDisk(archivePlace, this.#path, () => writeAllSync(this.#fd, Buffer.from(this.#lines, 'latin1')));
-    this.#lines = '';
-  }
 }
 
 const empty = new Uint8Array(0);

@@ -9,7 +9,8 @@ import { SignatureBuilder } from '../rsync/signature-builder.js';
 import { parseSignatureHeader, STRONG_SIZE_BYTES } from '../rsync/signature-format.js';
 import { beginThaw, clearDrillSpool } from './cold-volumes.js';
 import { type Candidate, pickFiles } from './pick-files.js';
-import { planAt, restore } from './restore.js';
+import { planAt } from './plan-at.js';
+import { restore } from './restore.js';
 import { newTempPath, type Session, tell } from './session.js';
 import { planThaw } from './thaw-plan.js';
 
@@ -97,7 +98,7 @@ export async function drill(loud: Session, options: DrillOptions): Promise<Drill
     tell(
       loud,
       'notice',
-      `Restoring ${chosen.length} files out of ${volumes.size} volumes, ${report.thawedVolumes} of them from cold storage.`,
+      `Files to restore: ${chosen.length}; volumes to read: ${volumes.size}, of which ${report.thawedVolumes} must be thawed.`,
     );
     await thawWithin(loud, [...volumes.keys()], options.maxWaitMs);
     for (const [i, candidate] of chosen.entries()) {
@@ -124,7 +125,7 @@ async function thawWithin(session: Session, names: readonly string[], maxWaitMs:
   try {
     const tooLong = new Promise<never>((_, reject) => {
       const error = new TundraError('not-thawed', 'What the drill needs is not thawed within --max-wait.', {
-        advice: 'It was asked for: run the drill again later with --path, or allow a longer wait.',
+        advice: 'It was asked for: run the drill again later with --path-to-restore, or allow a longer wait.',
       });
       timer = setTimeout(() => reject(error), maxWaitMs);
     });
@@ -155,7 +156,6 @@ async function tryFile(
       numericOwner: false,
       requiredSigner: undefined,
       ignoreErrors: false,
-      dryRun: false,
       cold: { spoolBytes: options.spoolBytes, noWait: false, keepsSpool: true },
     });
     report.restoredBytes += result.contentBytes;

@@ -4,14 +4,7 @@
  */
 import { join } from 'node:path';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
-import {
-  errnoOf,
-  errorOfPlain,
-  messageOf,
-  type PlainError,
-  plainError,
-  TundraError,
-} from '../base/errors.js';
+import { errnoOf, messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import { displayKey, isWithin, type Latin1, type PathKey } from '../base/path-key.js';
 import { openRestoreMap } from '../chain/restore-map.js';
@@ -35,6 +28,7 @@ import { type Channel, receive } from '../volume/channel.js';
 import { type OpenedVolume, type SetEntry, SetReader } from '../volume/set-reader.js';
 import { EventBatch } from './event-batch.js';
 import { selectionRoot, walkEvent } from './source-events.js';
+import { VolumeDesk } from './volume-desk.js';
 
 /** What the thread is started with. */
 export interface RestoreThreadInput {
@@ -344,36 +338,6 @@ class RestoreThread {
     join(this.#input.tempDir, `scratch.${process.pid}.${threadId}.${this.#scratchFiles++}`);
 }
 
-/** Asks the main thread for volumes. */
-class VolumeDesk {
-  readonly #send: (message: RestoreThreadMessage) => void;
-  readonly #waiting = new Map<
-    string,
-    { resolve(channel: Channel | undefined): void; reject(error: Error): void }
-  >();
-
-  constructor(send: (message: RestoreThreadMessage) => void) {
-    this.#send = send;
-  }
-
-  /** Where the bytes of a volume come, once it is there and was found to be whole; undefined if it is left out. */
-  request(set: number, volume: number): Promise<Channel | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(`${set}.${volume}`, { resolve, reject });
-      this.#send({ kind: 'need', set, volume });
-    });
-  }
-
-  answer(answer: VolumeAnswer): void {
-    const id = `${answer.set}.${answer.volume}`;
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if ('channel' in answer) waiting?.resolve(answer.channel);
-    else if ('isLeftOut' in answer) waiting?.resolve(undefined);
-    else waiting?.reject(errorOfPlain(answer.error));
-  }
-}
-
 /** Whether a set between the oldest version and the newest one may hold another one that was left out. */
 function hasGap(versions: Versions, readers: Versions): boolean {
   const [oldest, newest] = [versions[0], versions.at(-1)];
@@ -394,7 +358,7 @@ function nextEntry(entries: Generator<SourceEntry>): SourceEntry | undefined {
 const port = parentPort;
 if (port !== null) {
   const send = (message: RestoreThreadMessage) => port.postMessage(message);
-  const volumes = new VolumeDesk(send);
+  const volumes = new VolumeDesk((set, volume) => send({ kind: 'need', set, volume }));
   port.on('message', (answer: VolumeAnswer) => volumes.answer(answer));
   new RestoreThread(workerData as RestoreThreadInput, volumes, send)
     .run()

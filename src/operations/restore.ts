@@ -1,31 +1,18 @@
 import { errorOfPlain, messageOf, TundraError } from '../base/errors.js';
 import { displayBytes, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
-import { type BackupSet, type Catalog, chainAt, setsAt } from '../chain/catalog.js';
-import { endsWithFileList, openRemote, readLocalManifest, readRemoteManifest } from '../chain/metadata.js';
-import {
-  fetchOrder,
-  type PlannedVolume,
-  planRestore,
-  type RestorePlan,
-  requireWholeManifest,
-} from '../chain/restore-plan.js';
-import { addUnlistedVolumes } from '../chain/unlisted.js';
-import type { Manifest } from '../format/manifest.js';
+import { fetchOrder, type PlannedVolume, type RestorePlan } from '../chain/restore-plan.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
 import { VolumeFetcher, type VolumeSource } from '../volume/fetcher.js';
 import { type ColdOptions, openColdVolumes } from './cold-volumes.js';
-import { synchronisedCollection } from './collection.js';
-import { refetchDamaged } from './mend-archive.js';
-import { narrowPlan } from './narrow-plan.js';
+import { planAt } from './plan-at.js';
 import type {
   RestoreThreadInput,
   RestoreThreadMessage,
   RestoreThreadResult,
   VolumeAnswer,
 } from './restore-thread.js';
-import { metadataStores, newTempPath, type Session, tell } from './session.js';
-import type { SealedMetadata } from './thaw-metadata.js';
+import { newTempPath, type Session, tell } from './session.js';
 import { planThaw } from './thaw-plan.js';
 import { startThread } from './thread.js';
 import { noteBegun, noteFinished, timeOfUnfinished } from './unfinished-restore.js';
@@ -45,7 +32,6 @@ export interface RestoreOptions {
   requiredSigner: string | undefined;
   /** Leave out volumes that cannot be used, and go on. */
   ignoreErrors: boolean;
-  dryRun: boolean;
   /** The time as the user gave it. */
   timeText: string | undefined;
   /** Restore over what is at the target; else only to go on with a restore that was broken off. */
@@ -80,6 +66,7 @@ export async function restore(session: Session, options: RestoreOptions): Promis
   const plan = await planAt(session, {
     ...options,
     time,
+    dryRun: false,
     sealedMetadata: options.cold.noWait ? 'ask' : 'wait',
   });
   // A drill leaves alone what is noted of a restore that was broken off.
@@ -117,7 +104,8 @@ export async function verify(
   session: Session,
   options: VerifyOptions,
 ): Promise<Pick<RestoreThreadResult, 'entries' | 'failures'>> {
-  const plan = await planAt(session, { ...options, sealedMetadata: options.cold.noWait ? 'ask' : 'wait' });
+  const sealedMetadata = options.cold.noWait ? 'ask' : 'wait';
+  const plan = await planAt(session, { ...options, dryRun: false, sealedMetadata });
   const { root, rules, followLinks, compareData } = options;
   if (compareData) return runPlan(session, plan, options, { kind: 'compare', root, rules, followLinks });
   if (session.backend.cold === undefined || (await isHot(session, plan)))
@@ -136,107 +124,6 @@ async function isHot(session: Session, plan: RestorePlan): Promise<boolean> {
 }
 
 type RunOptions = Pick<RestoreOptions, 'requiredSigner' | 'ignoreErrors' | 'cold'>;
-
-export type PlanOptions = Pick<RestoreOptions, 'path' | 'time' | 'ignoreErrors' | 'dryRun'> & {
-  sealedMetadata: SealedMetadata;
-};
-
-/** What a restore needs: as little as can be told from hot metadata, where some of it lies in cold storage. */
-export async function planAt(
-  session: Session,
-  { path, time, ignoreErrors, dryRun, sealedMetadata }: PlanOptions,
-): Promise<RestorePlan> {
-  const at = time ?? session.now();
-  const catalog = await synchronisedCollection(session, {
-    mode: 'restore',
-    time: at,
-    dryRun,
-    sealedMetadata,
-  });
-  const sets = setsOf(catalog, at);
-  const plan = await planRestore(sets, path, session.prefixes, async (set) => {
-    const manifest = await manifestOf(session, set, { ignoreErrors, dryRun });
-    await addUnlistedVolumes(session, set, manifest);
-    return manifest;
-  });
-  return session.backend.cold === undefined ? plan : narrowPlan(session, catalog, sets, plan, dryRun);
-}
-
-function setsOf(catalog: Catalog, time: EpochSeconds): BackupSet[] {
-  const chain = chainAt(catalog, time);
-  if (chain === undefined) {
-    throw new TundraError('nothing-to-restore', 'No backup chains found', {
-      advice: 'Check the address and the file prefixes: nothing there is the name of a finished backup.',
-    });
-  }
-  return setsAt(chain, time).filter(({ partial }) => !partial);
-}
-
-type ManifestOptions = Pick<PlanOptions, 'ignoreErrors' | 'dryRun'>;
-
-/** The manifest of a set: the local one, which is mended from the storage if it is damaged; else the storage's. */
-async function manifestOf(session: Session, set: BackupSet, options: ManifestOptions): Promise<Manifest> {
-  const { manifestName, localManifestName } = set;
-  if (localManifestName !== undefined) {
-    try {
-      return await localManifest(session, set, localManifestName);
-    } catch (error) {
-      if (!(error instanceof TundraError) || manifestName === undefined) throw error;
-      await mendManifest(session, localManifestName, error, options);
-    }
-  }
-  if (manifestName === undefined) throw new TundraError('no-manifests', 'a backup set has no manifest');
-  const stores = metadataStores(session);
-  const manifest = await readRemoteManifest(stores, manifestName);
-  try {
-    const leftovers = await requireWholeManifest(set, manifest, manifestName, () =>
-      openRemote(stores, manifestName, endsWithFileList),
-    );
-    tellLeftovers(session, leftovers);
-  } catch (error) {
-    if (!(error instanceof TundraError) || !options.ignoreErrors) throw error;
-    tell(
-      session,
-      'error',
-      `${error.message}\nWhat it names is used, as --ignore-errors asks.`,
-      error.exitStatus,
-    );
-  }
-  return manifest;
-}
-
-async function localManifest(session: Session, set: BackupSet, name: string): Promise<Manifest> {
-  const { archive } = session;
-  const manifest = await readLocalManifest(archive, name);
-  const leftovers = await requireWholeManifest(set, manifest, archive.pathOf(name), () =>
-    endsWithFileList(archive.read(name)),
-  );
-  tellLeftovers(session, leftovers);
-  return manifest;
-}
-
-/** A restore goes on where the local archive cannot be mended: it can read the storage. */
-async function mendManifest(
-  session: Session,
-  name: string,
-  problem: TundraError,
-  { dryRun }: ManifestOptions,
-): Promise<void> {
-  if (dryRun) return tell(session, 'warning', `${problem.message}\nIt is read from the storage.`);
-  try {
-    await refetchDamaged(session, name, problem.message);
-  } catch (error) {
-    if (!(error instanceof TundraError)) throw error;
-    tell(session, 'warning', error.message);
-  }
-}
-
-function tellLeftovers(session: Session, names: string[]): void {
-  if (names.length === 0) return;
-  const text =
-    'Volumes that their manifest does not name are left from a run that was broken off; not used are:';
-  tell(session, 'warning', [text, ...names].join('\n'));
-}
 
 function requireEntries(result: RestoreThreadResult, path: PathKey): void {
   if (result.entries > 0 || result.failures > 0) return;

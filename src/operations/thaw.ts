@@ -1,7 +1,7 @@
 import type { ColdObject } from '../storage/backend.js';
 import { progressOf } from '../volume/thaw.js';
 import { beginThaw } from './cold-volumes.js';
-import { type PlanOptions, planAt } from './restore.js';
+import { type PlanOptions, planAt } from './plan-at.js';
 import type { Session } from './session.js';
 import { type PlannedObject, planThaw, type ThawPlan } from './thaw-plan.js';
 

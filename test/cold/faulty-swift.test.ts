@@ -204,7 +204,6 @@ function operationsOf(
             numericOwner: false,
             requiredSigner: undefined,
             ignoreErrors: false,
-            dryRun: false,
           }),
         ),
       ),

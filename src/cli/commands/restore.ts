@@ -44,7 +44,6 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
       numericOwner: options.flag('numeric-owner'),
       requiredSigner: options.text('sign-key') ?? options.text('encrypt-sign-key'),
       ignoreErrors: options.flag('ignore-errors'),
-      dryRun,
     }),
   );
   if (result.failures === 0) return 0;

@@ -28,7 +28,6 @@ export const verifyCommand: Command = async (line, environment, terminal) => {
       requiredSigner: options.text('sign-key') ?? options.text('encrypt-sign-key'),
       ignoreErrors: options.flag('ignore-errors'),
       compareData: options.flag('compare-data'),
-      dryRun: false,
     }),
   );
   const files = `${entries} ${entries === 1 ? 'file' : 'files'} compared`;

@@ -1,0 +1,34 @@
+import { errorOfPlain } from '../base/errors.js';
+import type { Channel } from '../volume/channel.js';
+import type { VolumeAnswer } from './restore-thread.js';
+
+/** Asks the main thread for volumes. */
+export class VolumeDesk {
+  readonly #ask: (set: number, volume: number) => void;
+  readonly #waiting = new Map<
+    string,
+    { resolve(channel: Channel | undefined): void; reject(error: Error): void }
+  >();
+
+  /** @param ask sends the question; the answer is to be given to `answer` */
+  constructor(ask: (set: number, volume: number) => void) {
+    this.#ask = ask;
+  }
+
+  /** Where the bytes of a volume come, once it is there and was found to be whole; undefined if it is left out. */
+  request(set: number, volume: number): Promise<Channel | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(`${set}.${volume}`, { resolve, reject });
+      this.#ask(set, volume);
+    });
+  }
+
+  answer(answer: VolumeAnswer): void {
+    const id = `${answer.set}.${answer.volume}`;
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if ('channel' in answer) waiting?.resolve(answer.channel);
+    else if ('isLeftOut' in answer) waiting?.resolve(undefined);
+    else waiting?.reject(errorOfPlain(answer.error));
+  }
+}
