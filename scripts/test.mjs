@@ -1,5 +1,5 @@
 // Runs every built test file with Node's own test runner.
-// `npm test -- PATTERN` runs the files whose path contains PATTERN.
+// `npm test -- PATTERN ...` runs the files whose path contains one of the patterns.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -30,11 +30,13 @@ async function startServices(files) {
 }
 
 const patterns = process.argv.slice(2);
+const isWanted = (name) =>
+  name.endsWith('.test.js') && (patterns.length === 0 || patterns.some((pattern) => name.includes(pattern)));
 const files = ['dist/src', 'dist/test']
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, String(name))),
   )
-  .filter((name) => name.endsWith('.test.js') && patterns.every((pattern) => name.includes(pattern)))
+  .filter((name) => isWanted(name))
   .sort();
 if (files.length === 0) {
   console.error(`no test file matches ${patterns.join(' ')}`);

@@ -12,9 +12,16 @@ interface OpenVolume {
   sent: Promise<void>;
 }
 
-/** Open volumes share this much memory with the restoring thread in all, as long as that leaves each two small slots. */
-const channelBudgetBytes = 8 * 1024 * 1024;
-const slotsPerChannel = 4;
+/**
+ * Open volumes share this much memory with the restoring thread in all, as long as that leaves each a few small slots.
+ * Where there is much, unpacking goes on while many small files are made, and large ones find it done.
+ */
+const channelBudgetBytes = 32 * 1024 * 1024;
+const largestChannelBytes = 16 * 1024 * 1024;
+/** With so many sets the unpacking itself takes much memory. */
+const manySets = 16;
+const manySetsBudgetBytes = 8 * 1024 * 1024;
+const fewestSlots = 4;
 const largestSlotBytes = 256 * 1024;
 const smallestSlotBytes = 16 * 1024;
 
@@ -25,6 +32,7 @@ export class VolumeServer {
   readonly #requiredSigner: string | undefined;
   readonly #onUnreadable: (error: unknown) => void;
   readonly #slotBytes: number;
+  readonly #slotCount: number;
   readonly #open = new Map<string, OpenVolume>();
   readonly #opening = new Set<Promise<unknown>>();
   #closed = false;
@@ -45,8 +53,11 @@ export class VolumeServer {
     this.#opener = opener;
     this.#requiredSigner = requiredSigner;
     this.#onUnreadable = onUnreadable;
-    const share = Math.floor(channelBudgetBytes / sets / slotsPerChannel / 1024) * 1024;
+    const budgetBytes = sets < manySets ? channelBudgetBytes : manySetsBudgetBytes;
+    const channelBytes = Math.min(largestChannelBytes, budgetBytes / sets);
+    const share = Math.floor(channelBytes / fewestSlots / 1024) * 1024;
     this.#slotBytes = Math.min(largestSlotBytes, Math.max(smallestSlotBytes, share));
+    this.#slotCount = Math.max(fewestSlots, Math.floor(channelBytes / this.#slotBytes));
   }
 
   /** Opens a volume; the answer tells where its bytes come, or why they cannot. */
@@ -69,7 +80,7 @@ export class VolumeServer {
       await this.#fetcher.release(volume);
       return { isLeftOut: true };
     }
-    const channel = createChannel(this.#slotBytes, slotsPerChannel);
+    const channel = createChannel(this.#slotBytes, this.#slotCount);
     const sender = new ChannelSender(channel);
     // What was opened is freed by sending it, also where nobody wants it any more.
     if (this.#closed) sender.stop();

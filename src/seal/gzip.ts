@@ -82,7 +82,8 @@ export class GzipWriter implements SealWriter {
  * Errors: TundraError `format` that names the file when it is damaged or cut short.
  */
 export async function* gunzipFile(path: string, name: string): ByteStream {
-  const plain = new PieceReader(inflate(fileBytes(path), 'gzip'));
+  const packed = new PieceReader(fileBytes(path));
+  const plain = new PieceReader(inflate(packed, 'gzip'));
   let plainBytes = 0;
   try {
     for await (const piece of piecesOf(plain, 128 * 1024)) {
@@ -95,6 +96,7 @@ export async function* gunzipFile(path: string, name: string): ByteStream {
     throw damaged(name, messageOf(error), error);
   } finally {
     await plain.close();
+    await packed.close();
   }
 }
 

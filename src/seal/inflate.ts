@@ -1,5 +1,6 @@
 import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import type { ByteStream } from '../base/bytes.js';
+import type { ByteReader } from './byte-reader.js';
 
 /** Large pieces need fewer turns of the thread pool. Where many streams are read side by side, memory counts more. */
 const largePieces = { chunkSize: 256 * 1024, readableHighWaterMark: 512 * 1024 };
@@ -10,12 +11,14 @@ let openStreams = 0;
 const engines = { gzip: createGunzip, zlib: createInflate, raw: createInflateRaw };
 
 /**
- * Decompresses on libuv's thread pool, one piece of the source at a time. What follows the end of the compressed data
- * is not looked at. Errors: those of zlib (`errnoOf` begins with `Z_`) where the data is damaged or cut short.
+ * Decompresses on libuv's thread pool; while it has one piece of the source, the next is read. What follows the end of
+ * the compressed data is not looked at. Errors: those of zlib (`errnoOf` begins with `Z_`) where the data is damaged or
+ * cut short.
  */
-export async function* inflate(source: ByteStream, wrapping: keyof typeof engines): ByteStream {
+export async function* inflate(source: ByteReader, wrapping: keyof typeof engines): ByteStream {
   // The thread pool works ahead while the reader deals with what came before.
-  const engine = engines[wrapping](openStreams < mostLargeStreams ? largePieces : smallPieces);
+  const pieces = openStreams < mostLargeStreams ? largePieces : smallPieces;
+  const engine = engines[wrapping](pieces);
   openStreams++;
   let wake = () => {};
   engine.once('close', () => wake());
@@ -27,10 +30,17 @@ export async function* inflate(source: ByteStream, wrapping: keyof typeof engine
       engine.write(piece, () => resolve());
     });
   const feed = async () => {
-    for await (const piece of source) {
+    let taken = Promise.resolve();
+    const sourceBytes = pieces.chunkSize / 2;
+    let [buffer, other] = [new Uint8Array(sourceBytes), new Uint8Array(sourceBytes)];
+    for (let size = buffer.length; size === buffer.length; ) {
+      size = await source.read(buffer);
+      await taken;
       if (engine.destroyed) return;
-      await give(piece);
+      if (size > 0) taken = give(buffer.subarray(0, size));
+      [buffer, other] = [other, buffer];
     }
+    await taken;
     engine.end();
   };
   const feeding = feed().catch((error) => void engine.destroy(error));

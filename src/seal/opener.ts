@@ -1,13 +1,18 @@
+import { stat } from 'node:fs/promises';
 import { messageOf, TundraError } from '../base/errors.js';
+import { CheckThread } from './check-thread.js';
 import type { FileSealing, OpenedFile, Opener } from './cipher.js';
 import { fileBytes } from './file-bytes.js';
 import { openWithGnupg } from './gnupg/open.js';
 import { Gnupg } from './gnupg/program.js';
 import { gunzipFile } from './gzip.js';
-import { checkMessage, keysFit, openMessage } from './library/message.js';
+import { checkData, checkMessage, keysFit, openMessage } from './library/message.js';
 import { PassphraseKeys } from './library/s2k.js';
 import { noPassphrase } from './refusals.js';
 import { given, type SealSettings } from './settings.js';
+
+/** Files below this are checked in this thread: starting another one takes as long. */
+const checkedHereBytes = 8 * 1024 * 1024;
 
 /**
  * Opens sealed files: in this process where the library can, else with the gpg program. What a file needs is read off
@@ -17,6 +22,7 @@ export class MessageOpener implements Opener {
   readonly #settings: SealSettings;
   readonly #gnupg: Gnupg;
   readonly #keys: PassphraseKeys | undefined;
+  readonly #checkThread = new CheckThread();
   #warnedOfMissingCheck = false;
 
   constructor(settings: SealSettings) {
@@ -41,7 +47,11 @@ export class MessageOpener implements Opener {
   }
 
   async check(path: string, sealing: FileSealing, name: string): Promise<boolean> {
-    return sealing.encrypted && (await checkMessage(path, name, this.#keys));
+    if (!sealing.encrypted || this.#keys === undefined) return false;
+    const { size } = await stat(path);
+    return checkMessage(path, name, this.#keys, (path, key) =>
+      size < checkedHereBytes ? checkData(path, key) : this.#checkThread.check(path, key),
+    );
   }
 
   async #openEncrypted(path: string, name: string, isChecked: boolean): Promise<OpenedFile> {

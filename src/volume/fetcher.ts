@@ -57,6 +57,8 @@ export class VolumeFetcher implements VolumeSource {
   readonly #order: readonly FetchableVolume[];
   readonly #fetched = new Map<FetchableVolume, Promise<Fetched>>();
   readonly #atOnce = new Gate(fetchesAtOnce);
+  /** One after the other: the first is needed first. */
+  readonly #hashing = new Gate(1);
   readonly #closed = new AbortController();
   #next = 0;
 
@@ -107,25 +109,29 @@ export class VolumeFetcher implements VolumeSource {
 
   async #fetch(volume: FetchableVolume): Promise<Fetched> {
     throwIfAborted(this.#closed.signal, volume.name);
-    const { path, isSpooled } = await this.#bring(volume);
+    const { backend, spoolPath } = this.#options;
+    const local = backend.localPathOf?.(volume.name);
+    if (local !== undefined) return this.#checkInPlace(volume, local);
+    const path = spoolPath(volume.name);
+    await bringVolume(volume, path, temporaryPlace, this.#options, this.#closed.signal);
     try {
-      return { path, isSpooled, isChecked: await this.#options.opener.check(path, volume, volume.name) };
+      return { path, isSpooled: true, isChecked: await this.#check(volume, path) };
     } catch (error) {
-      if (isSpooled) await rm(path, { force: true });
+      await rm(path, { force: true });
       throw error;
     }
   }
 
-  async #bring(volume: FetchableVolume): Promise<Pick<Fetched, 'path' | 'isSpooled'>> {
-    const { backend, spoolPath } = this.#options;
-    const local = backend.localPathOf?.(volume.name);
-    if (local !== undefined) {
-      await checkHashOnDisk(volume, local);
-      return { path: local, isSpooled: false };
-    }
-    const path = spoolPath(volume.name);
-    await bringVolume(volume, path, temporaryPlace, this.#options, this.#closed.signal);
-    return { path, isSpooled: true };
+  /** Hash and integrity side by side; a wrong hash says more. */
+  async #checkInPlace(volume: FetchableVolume, path: string): Promise<Fetched> {
+    const checking = this.#check(volume, path);
+    checking.catch(() => {});
+    await this.#hashing.run(() => checkHashOnDisk(volume, path));
+    return { path, isSpooled: false, isChecked: await checking };
+  }
+
+  #check(volume: FetchableVolume, path: string): Promise<boolean> {
+    return this.#options.opener.check(path, volume, volume.name);
   }
 }
 

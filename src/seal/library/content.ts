@@ -94,10 +94,9 @@ function mayAccompany(tag: number): boolean {
 /** The packets inside a compressed packet; undefined where the library has not the method. */
 async function decompressed(body: ByteReader): Promise<ByteStream | undefined> {
   const method = await readByte(body);
-  const packed = piecesOf(body, PIECE_BYTES);
-  if (method === compression.none) return packed;
-  if (method === compression.zip) return inflate(packed, 'raw');
-  if (method === compression.zlib) return inflate(packed, 'zlib');
+  if (method === compression.none) return piecesOf(body, PIECE_BYTES);
+  if (method === compression.zip) return inflate(body, 'raw');
+  if (method === compression.zlib) return inflate(body, 'zlib');
   if (method === compression.bzip2) return undefined;
   throw new TundraError('format', `it has an unknown compression, number ${method}`);
 }

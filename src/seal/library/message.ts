@@ -64,11 +64,13 @@ export async function openMessage(
 /**
  * Checks all of a protected message that the keys open. False where there is nothing to check, or no key for it: opening
  * it tells why. Error: TundraError `encryption`.
+ * @param check does the work: `checkData` here or elsewhere
  */
 export async function checkMessage(
   path: string,
   name: string,
   keys: PassphraseKeys | undefined,
+  check = checkData,
 ): Promise<boolean> {
   if (keys === undefined || (await isArmored(path))) return false;
   const { isProtected, ways } = await withHead(path, name, (head) => ({
@@ -78,11 +80,16 @@ export async function checkMessage(
   const [key] = ways.fitting;
   if (!isProtected || key === undefined || ways.fitting.length > 1) return false;
   try {
-    for await (const _ of dataOf(path, key));
+    await check(path, key);
   } catch (error) {
     throw named(name, error);
   }
   return true;
+}
+
+/** Decrypts the data of a protected message for nothing but its integrity check. Error: TundraError `format`. */
+export async function checkData(path: string, key: SessionKey): Promise<void> {
+  for await (const _ of dataOf(path, key));
 }
 
 /** Whether the keys fit, by the first bytes of the file; undefined where the library cannot tell. A wrong one fits by
