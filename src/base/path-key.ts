@@ -47,6 +47,21 @@ export function isWithin(key: PathKey, ancestor: PathKey): boolean {
   return key.startsWith(ancestor) && (key.length === ancestor.length || key[ancestor.length] === '\0');
 }
 
+/** A part of all paths: those behind `after`, up to `upTo` and with it. Where a bound is undefined, there is none. */
+export interface KeyRange {
+  after: PathKey | undefined;
+  upTo: PathKey | undefined;
+}
+
+export const allKeys: KeyRange = { after: undefined, upTo: undefined };
+
+/** The directories that may have entries on both sides of a bound: the path itself, and those above it up to the root. */
+export function pathTo(key: PathKey): PathKey[] {
+  const path: PathKey[] = [];
+  for (let at: PathKey | undefined = key; at !== undefined; at = parentKey(at)) path.push(at);
+  return path;
+}
+
 const nonAscii = /[^\0-\x7f]/;
 
 /** What the file system calls take for a byte-string path: the string itself where it is ASCII, else its bytes. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
 import { errnoOf, messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
-import { displayKey, isWithin, type Latin1, type PathKey } from '../base/path-key.js';
+import { displayKey, isWithin, type KeyRange, type Latin1, type PathKey } from '../base/path-key.js';
 import { openRestoreMap } from '../chain/restore-map.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
 import { writeContents } from '../change/contents.js';
@@ -32,8 +32,16 @@ import { VolumeDesk } from './volume-desk.js';
 
 /** What the thread is started with. */
 export interface RestoreThreadInput {
-  /** The sets of the chain, oldest first, with the volumes that may hold what is wanted. */
+  /** Which share of the work this is: a number, counting up by path. */
+  share: number;
+  /** The paths of the share. */
+  range: KeyRange;
+  /** The sets of the chain, oldest first, with the volumes that may hold what is wanted of the range. */
   sets: readonly (readonly PlannedVolume[])[];
+  /** Directories that more than one share may write in. */
+  sharedDirectories: ReadonlySet<PathKey>;
+  /** One 32-bit number a share: 1 once it has done all that it does. */
+  finished: SharedArrayBuffer;
   /** The index of what there is to restore, if volumes that hold nothing of it are missing in `sets`. */
   map: string | undefined;
   /** Only this path and what lies below it. */
@@ -48,11 +56,18 @@ export interface RestoreThreadInput {
     | { kind: 'compare'; root: Latin1; rules: readonly SelectionRule[]; followLinks: boolean };
 }
 
+/** Which share reads which volume of which set. */
+export interface VolumePlace {
+  share: number;
+  set: number;
+  volume: number;
+}
+
 export type RestoreThreadMessage =
-  | { kind: 'need'; set: number; volume: number }
+  | { kind: 'need'; place: VolumePlace }
   /** The sender of a volume waits for a slot, and one is free. */
-  | { kind: 'free'; set: number; volume: number }
-  | { kind: 'release'; set: number; volume: number }
+  | { kind: 'free'; place: VolumePlace }
+  | { kind: 'release'; place: VolumePlace }
   | { kind: 'events'; events: OperationEvent[] }
   | { kind: 'done'; result: RestoreThreadResult }
   | { kind: 'failed'; error: PlainError };
@@ -64,13 +79,12 @@ export interface RestoreThreadResult {
   contentBytes: number;
   /** Entries that could not be restored, or that differ. */
   failures: number;
+  /** Entries restored without set-user-ID and set-group-ID. */
+  withoutSetId: number;
 }
 
 /** The answer to `need`. */
-export type VolumeAnswer =
-  | { set: number; volume: number; channel: Channel }
-  | { set: number; volume: number; isLeftOut: true }
-  | { set: number; volume: number; error: PlainError };
+export type VolumeAnswer = VolumePlace & ({ channel: Channel } | { isLeftOut: true } | { error: PlainError });
 
 /** Machine-log codes. */
 const cannotProcess = 12;
@@ -86,7 +100,7 @@ class RestoreThread {
   readonly #send: (message: RestoreThreadMessage) => void;
   readonly #volumes: VolumeDesk;
   readonly #owners = new Owners();
-  readonly #result: RestoreThreadResult = { entries: 0, contentBytes: 0, failures: 0 };
+  readonly #result: RestoreThreadResult = { entries: 0, contentBytes: 0, failures: 0, withoutSetId: 0 };
   readonly #events: EventBatch;
   #scratchFiles = 0;
 
@@ -98,11 +112,12 @@ class RestoreThread {
   }
 
   async run(): Promise<void> {
-    const { sets, map, wanted, ignoreErrors, action } = this.#input;
+    const { share, sets, range, map, wanted, ignoreErrors, action } = this.#input;
     const readers = sets.map(
       (volumes, set) =>
         new SetReader(set, volumes, wanted, {
-          open: (volume) => this.#openVolume(set, volume),
+          range,
+          open: ({ number: volume }) => this.#openVolume({ share, set, volume }),
           onDamage: ignoreErrors ? (error) => this.#leaveOutRest(error) : undefined,
           onCutShort: (key) => this.#warn(key, cutShort),
           skipsVolumes: map !== undefined,
@@ -170,13 +185,14 @@ class RestoreThread {
     paths: AsyncIterable<Versions>,
     action: { target: Latin1; restoreOwnership: boolean; numericOwner: boolean },
   ): Promise<void> {
-    let withoutSetId = 0;
     const writer = new TreeWriter(action.target, {
+      shared: new Set([...this.#input.sharedDirectories].map((key) => this.#relative(key))),
+      beforeReplacing: () => this.#waitForLaterShares(),
       owners: action.restoreOwnership ? this.#owners : undefined,
       numericOwner: action.numericOwner,
       onWarning: (key, text) => this.#warn(key, text),
       onSetIdLeftOut: (key) => {
-        withoutSetId++;
+        this.#result.withoutSetId++;
         const text = `${displayKey(key)}: set-user-ID and set-group-ID left out, as the owner is not restored`;
         this.#events.add({ kind: 'message', level: 'info', text });
       },
@@ -192,10 +208,19 @@ class RestoreThread {
       }
     }
     writer.finish();
-    if (withoutSetId === 0) return;
-    const entries = withoutSetId === 1 ? '1 entry was' : `${withoutSetId} entries were`;
-    const text = `${entries} restored without set-user-ID and set-group-ID, as the owner was not restored.`;
-    this.#events.add({ kind: 'message', level: 'warning', text });
+    // What is shared lies in this share or in those before it: only later ones may still work there.
+    this.#waitForLaterShares();
+    writer.finishShared();
+    const finished = new Int32Array(this.#input.finished);
+    Atomics.store(finished, this.#input.share, 1);
+    Atomics.notify(finished, this.#input.share);
+  }
+
+  /** Blocks this thread until the shares of later paths have done all that they do. */
+  #waitForLaterShares(): void {
+    const finished = new Int32Array(this.#input.finished);
+    for (let share = this.#input.share + 1; share < finished.length; share++)
+      Atomics.wait(finished, share, 0);
   }
 
   async #apply(writer: TreeWriter, key: PathKey, header: TarHeader, versions: Versions): Promise<void> {
@@ -235,7 +260,12 @@ class RestoreThread {
     action: { root: Latin1; rules: readonly SelectionRule[]; followLinks: boolean },
   ): Promise<void> {
     const { root, rules, followLinks } = action;
+    const { after, upTo } = this.#input.range;
     const current = walk(root, createSelection(rules, selectionRoot(root)), {
+      range: {
+        after: after === undefined ? undefined : this.#relative(after),
+        upTo: upTo === undefined ? undefined : this.#relative(upTo),
+      },
       followLinks,
       owners: this.#owners,
       onWarning: (kind, key, text) => this.#events.add(walkEvent(kind, key, text)),
@@ -291,12 +321,12 @@ class RestoreThread {
     this.#events.add({ kind: 'message', level: 'notice', text });
   }
 
-  async #openVolume(set: number, { number: volume }: PlannedVolume): Promise<OpenedVolume | undefined> {
-    const channel = await this.#volumes.request(set, volume);
+  async #openVolume(place: VolumePlace): Promise<OpenedVolume | undefined> {
+    const channel = await this.#volumes.request(place);
     if (channel === undefined) return undefined;
     return {
-      bytes: receive(channel, () => this.#send({ kind: 'free', set, volume })),
-      close: async () => this.#send({ kind: 'release', set, volume }),
+      bytes: receive(channel, () => this.#send({ kind: 'free', place })),
+      close: async () => this.#send({ kind: 'release', place }),
     };
   }
 
@@ -358,7 +388,7 @@ function nextEntry(entries: Generator<SourceEntry>): SourceEntry | undefined {
 const port = parentPort;
 if (port !== null) {
   const send = (message: RestoreThreadMessage) => port.postMessage(message);
-  const volumes = new VolumeDesk((set, volume) => send({ kind: 'need', set, volume }));
+  const volumes = new VolumeDesk((place) => send({ kind: 'need', place }));
   port.on('message', (answer: VolumeAnswer) => volumes.answer(answer));
   new RestoreThread(workerData as RestoreThreadInput, volumes, send)
     .run()

@@ -1,23 +1,16 @@
-import { errorOfPlain, messageOf, TundraError } from '../base/errors.js';
+import { TundraError } from '../base/errors.js';
 import { displayBytes, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
-import { fetchOrder, type PlannedVolume, type RestorePlan } from '../chain/restore-plan.js';
+import type { RestorePlan } from '../chain/restore-plan.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
-import { VolumeFetcher, type VolumeSource } from '../volume/fetcher.js';
-import { type ColdOptions, openColdVolumes } from './cold-volumes.js';
+import type { ColdOptions } from './cold-volumes.js';
 import { planAt } from './plan-at.js';
-import type {
-  RestoreThreadInput,
-  RestoreThreadMessage,
-  RestoreThreadResult,
-  VolumeAnswer,
-} from './restore-thread.js';
-import { newTempPath, type Session, tell } from './session.js';
+import { runPlan } from './restore-run.js';
+import type { RestoreThreadResult } from './restore-thread.js';
+import { type Session, tell } from './session.js';
 import { planThaw } from './thaw-plan.js';
-import { startThread } from './thread.js';
 import { noteBegun, noteFinished, timeOfUnfinished } from './unfinished-restore.js';
 import { verifyAttributes } from './verify-attributes.js';
-import { VolumeServer } from './volume-server.js';
 
 export interface RestoreOptions {
   /** Where to restore to: absolute. */
@@ -79,6 +72,7 @@ export async function restore(session: Session, options: RestoreOptions): Promis
     numericOwner,
   });
   if (isNoted) await noteFinished(session);
+  tellWithoutSetId(session, result.withoutSetId);
   requireEntries(result, path);
   return result;
 }
@@ -123,7 +117,12 @@ async function isHot(session: Session, plan: RestorePlan): Promise<boolean> {
   return (await planThaw(session, plan)).volumes.every(({ state }) => state === 'hot');
 }
 
-type RunOptions = Pick<RestoreOptions, 'requiredSigner' | 'ignoreErrors' | 'cold'>;
+function tellWithoutSetId(session: Session, count: number): void {
+  if (count === 0) return;
+  const entries = count === 1 ? '1 entry was' : `${count} entries were`;
+  const text = `${entries} restored without set-user-ID and set-group-ID, as the owner was not restored.`;
+  tell(session, 'warning', text);
+}
 
 function requireEntries(result: RestoreThreadResult, path: PathKey): void {
   if (result.entries > 0 || result.failures > 0) return;
@@ -138,96 +137,3 @@ function requireEntries(result: RestoreThreadResult, path: PathKey): void {
     },
   );
 }
-
-/** Fetches what the plan names, while another thread merges and applies it. */
-async function runPlan(
-  session: Session,
-  plan: RestorePlan,
-  options: RunOptions,
-  action: RestoreThreadInput['action'],
-): Promise<RestoreThreadResult> {
-  const fetcher = await volumeSource(session, plan, options.cold);
-  fetcher.start();
-  let leftOut = 0;
-  const server = new VolumeServer(
-    fetcher,
-    session.opener,
-    plan.sets.length,
-    options.requiredSigner,
-    (error) => {
-      if (!options.ignoreErrors) throw error;
-      leftOut++;
-      const status = error instanceof TundraError ? error.exitStatus : undefined;
-      tell(
-        session,
-        'error',
-        `${messageOf(error)}\nThis volume is left out, as --ignore-errors asks: its files are missing, or as they were before.`,
-        status,
-      );
-    },
-  );
-  const thread = startThread<RestoreThreadInput, RestoreThreadMessage, VolumeAnswer>(threadUrl, {
-    sets: plan.sets,
-    map: plan.map,
-    wanted: plan.wanted,
-    tempDir: session.tempFolder,
-    tellFiles: session.tellFiles,
-    ignoreErrors: options.ignoreErrors,
-    action,
-  });
-  const volumeOf = (set: number, number: number) =>
-    plan.sets[set]?.find((volume) => volume.number === number) as PlannedVolume;
-  try {
-    for await (const message of thread.messages) {
-      switch (message.kind) {
-        case 'need':
-          // Not awaited: opening one volume must not keep the others from being served.
-          server.open(message.set, volumeOf(message.set, message.volume)).then(thread.send, thread.fail);
-          break;
-        case 'free':
-          server.slotFreed(message.set, message.volume);
-          break;
-        case 'release':
-          await server.release(message.set, message.volume);
-          break;
-        case 'events':
-          for (const event of message.events) session.events(event);
-          break;
-        case 'failed':
-          throw errorOfPlain(message.error);
-        case 'done':
-          if (message.result.failures + leftOut === 0) await fetcher.clear?.();
-          return { ...message.result, failures: message.result.failures + leftOut };
-      }
-    }
-    throw new TundraError('unexpected', 'the restoring thread ended without a result');
-  } finally {
-    await thread.stop();
-    fetcher.giveUp();
-    await server.close();
-    await fetcher.close();
-  }
-}
-
-/** Where the volumes of a plan come from: cold storage must be asked first. */
-async function volumeSource(
-  session: Session,
-  plan: RestorePlan,
-  options: ColdOptions,
-): Promise<VolumeSource & { clear?(): Promise<void> }> {
-  const order = fetchOrder(plan).map(({ volume }) => volume);
-  if (session.backend.cold !== undefined) {
-    const thawPlan = await planThaw(session, plan);
-    if (thawPlan.volumes.some(({ state }) => state !== 'hot'))
-      return openColdVolumes(session, order, thawPlan, options);
-  }
-  return new VolumeFetcher(order, {
-    backend: session.backend,
-    spoolPath: (name) => newTempPath(session, name.slice(-40)),
-    ahead: 2,
-    opener: session.opener,
-    retries: { ...session.retries, onEvent: session.events },
-  });
-}
-
-const threadUrl = new URL('./restore-thread.js', import.meta.url);

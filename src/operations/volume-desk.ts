@@ -1,25 +1,25 @@
 import { errorOfPlain } from '../base/errors.js';
 import type { Channel } from '../volume/channel.js';
-import type { VolumeAnswer } from './restore-thread.js';
+import type { VolumeAnswer, VolumePlace } from './restore-thread.js';
 
 /** Asks the main thread for volumes. */
 export class VolumeDesk {
-  readonly #ask: (set: number, volume: number) => void;
+  readonly #ask: (place: VolumePlace) => void;
   readonly #waiting = new Map<
     string,
     { resolve(channel: Channel | undefined): void; reject(error: Error): void }
   >();
 
   /** @param ask sends the question; the answer is to be given to `answer` */
-  constructor(ask: (set: number, volume: number) => void) {
+  constructor(ask: (place: VolumePlace) => void) {
     this.#ask = ask;
   }
 
   /** Where the bytes of a volume come, once it is there and was found to be whole; undefined if it is left out. */
-  request(set: number, volume: number): Promise<Channel | undefined> {
+  request(place: VolumePlace): Promise<Channel | undefined> {
     return new Promise((resolve, reject) => {
-      this.#waiting.set(`${set}.${volume}`, { resolve, reject });
-      this.#ask(set, volume);
+      this.#waiting.set(`${place.set}.${place.volume}`, { resolve, reject });
+      this.#ask(place);
     });
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ByteStream } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
+import { allKeys } from '../base/path-key.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
 import type { OpenedFile, Opener } from '../seal/cipher.js';
 import type { VolumeFetcher } from '../volume/fetcher.js';
@@ -19,6 +20,8 @@ const volume = (number: number): PlannedVolume => ({
   compressed: false,
 });
 
+const place = { share: 0, set: 0, volume: 1 };
+
 /** A server whose steps go to a log, and whose opener waits for the test. */
 function serverOf(
   requiredSigner?: string,
@@ -27,13 +30,19 @@ function serverOf(
   const log: string[] = [];
   const waiting: ((file: OpenedFile) => void)[] = [];
   const fetcher = {
-    take: async ({ name }: PlannedVolume) => ({ path: `/spool/${name}`, isChecked: true }),
+    take: async ({ name }: PlannedVolume) => ({ path: `/spool/${name}`, checked: { stamp: '' } }),
     release: async ({ name }: PlannedVolume) => void log.push(`released ${name}`),
   } as unknown as VolumeFetcher;
   const opener = {
     open: () => new Promise<OpenedFile>((resolve) => waiting.push(resolve)),
   } as unknown as Opener;
-  const server = new VolumeServer(fetcher, opener, 1, requiredSigner, onUnreadable);
+  const server = new VolumeServer(
+    fetcher,
+    opener,
+    [{ range: allKeys, sets: [[]] }],
+    requiredSigner,
+    onUnreadable,
+  );
   /** Lets the next volume be open. */
   const letOpen = async (signedBy?: string) => {
     while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -52,7 +61,7 @@ function serverOf(
 describe('VolumeServer', () => {
   it('frees a volume that is just being opened when it is closed', async () => {
     const { server, log, letOpen } = serverOf();
-    const answer = server.open(0, volume(1));
+    const answer = server.open(place, volume(1));
     let isClosed = false;
     const closing = server.close().then(() => {
       isClosed = true;
@@ -68,12 +77,12 @@ describe('VolumeServer', () => {
   it('leaves out a volume that has another signer, and keeps nothing of it', async () => {
     const told: unknown[] = [];
     const { server, log, letOpen } = serverOf('AAAA', (error) => told.push(error));
-    const refused = server.open(0, volume(1));
+    const refused = server.open(place, volume(1));
     await letOpen('BBBB');
-    assert.deepEqual(await refused, { set: 0, volume: 1, isLeftOut: true });
+    assert.deepEqual(await refused, { ...place, isLeftOut: true });
     assert.ok(told[0] instanceof TundraError && told[0].code === 'unsigned-volume');
     assert.deepEqual(log, ['freed', 'released vol1']);
-    const accepted = server.open(0, volume(2));
+    const accepted = server.open({ ...place, volume: 2 }, volume(2));
     await letOpen('CCAAAA');
     assert.ok('channel' in (await accepted));
     await server.close();
@@ -84,7 +93,7 @@ describe('VolumeServer', () => {
     const { server, letOpen } = serverOf('AAAA', (error) => {
       throw error;
     });
-    const answer = server.open(0, volume(1));
+    const answer = server.open(place, volume(1));
     await letOpen();
     const { error } = (await answer) as { error: { code: string } };
     assert.equal(error.code, 'unsigned-volume');

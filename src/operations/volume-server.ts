@@ -1,10 +1,11 @@
 import type { ByteStream } from '../base/bytes.js';
 import { plainError, TundraError } from '../base/errors.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
+import type { RestoreShare } from '../chain/restore-shares.js';
 import type { Opener } from '../seal/cipher.js';
 import { type Channel, ChannelSender, createChannel } from '../volume/channel.js';
 import type { VolumeSource } from '../volume/fetcher.js';
-import type { VolumeAnswer } from './restore-thread.js';
+import type { VolumeAnswer, VolumePlace } from './restore-thread.js';
 
 interface OpenVolume {
   volume: PlannedVolume;
@@ -16,8 +17,8 @@ interface OpenVolume {
  * Open volumes share this much memory with the restoring thread in all, as long as that leaves each a few small slots.
  * Where there is much, unpacking goes on while many small files are made, and large ones find it done.
  */
-const channelBudgetBytes = 32 * 1024 * 1024;
-const largestChannelBytes = 16 * 1024 * 1024;
+const channelBudgetBytes = 16 * 1024 * 1024;
+const largestChannelBytes = 8 * 1024 * 1024;
 /** With so many sets the unpacking itself takes much memory. */
 const manySets = 16;
 const manySetsBudgetBytes = 8 * 1024 * 1024;
@@ -30,29 +31,34 @@ export class VolumeServer {
   readonly #fetcher: VolumeSource;
   readonly #opener: Opener;
   readonly #requiredSigner: string | undefined;
-  readonly #onUnreadable: (error: unknown) => void;
+  readonly #onUnreadable: (error: unknown, volume: PlannedVolume) => void;
   readonly #slotBytes: number;
   readonly #slotCount: number;
   readonly #open = new Map<string, OpenVolume>();
   readonly #opening = new Set<Promise<unknown>>();
+  /** How many shares have not read a volume yet. */
+  readonly #readersLeft = new Map<PlannedVolume, number>();
   #closed = false;
 
   /**
-   * @param sets how many sets the merge reads at once
+   * @param shares what reads volumes side by side
    * @param requiredSigner key that must have signed each volume
    * @param onUnreadable is told why a volume cannot be used; if it returns, the volume is left out
    */
   constructor(
     fetcher: VolumeSource,
     opener: Opener,
-    sets: number,
+    shares: readonly RestoreShare[],
     requiredSigner: string | undefined,
-    onUnreadable: (error: unknown) => void,
+    onUnreadable: (error: unknown, volume: PlannedVolume) => void,
   ) {
     this.#fetcher = fetcher;
     this.#opener = opener;
     this.#requiredSigner = requiredSigner;
     this.#onUnreadable = onUnreadable;
+    const sets = shares.reduce((sum, share) => sum + share.sets.length, 0);
+    for (const volume of shares.flatMap((share) => share.sets.flat()))
+      this.#readersLeft.set(volume, (this.#readersLeft.get(volume) ?? 0) + 1);
     const budgetBytes = sets < manySets ? channelBudgetBytes : manySetsBudgetBytes;
     const channelBytes = Math.min(largestChannelBytes, budgetBytes / sets);
     const share = Math.floor(channelBytes / fewestSlots / 1024) * 1024;
@@ -61,57 +67,60 @@ export class VolumeServer {
   }
 
   /** Opens a volume; the answer tells where its bytes come, or why they cannot. */
-  async open(set: number, volume: PlannedVolume): Promise<VolumeAnswer> {
-    const opening = this.#send(set, volume);
+  async open(place: VolumePlace, volume: PlannedVolume): Promise<VolumeAnswer> {
+    const opening = this.#send(place, volume);
     this.#opening.add(opening);
     try {
-      return { set, volume: volume.number, ...(await opening) };
+      return { ...place, ...(await opening) };
     } catch (error) {
-      return { set, volume: volume.number, error: plainError(error) };
+      return { ...place, error: plainError(error) };
     } finally {
       this.#opening.delete(opening);
     }
   }
 
   /** Begins to send a volume. */
-  async #send(set: number, volume: PlannedVolume): Promise<{ channel: Channel } | { isLeftOut: true }> {
+  async #send(
+    place: VolumePlace,
+    volume: PlannedVolume,
+  ): Promise<{ channel: Channel } | { isLeftOut: true }> {
     const bytes = await this.#readable(volume);
     if (bytes === undefined) {
-      await this.#fetcher.release(volume);
+      await this.#release(volume);
       return { isLeftOut: true };
     }
     const channel = createChannel(this.#slotBytes, this.#slotCount);
     const sender = new ChannelSender(channel);
     // What was opened is freed by sending it, also where nobody wants it any more.
     if (this.#closed) sender.stop();
-    this.#open.set(idOf(set, volume.number), { volume, sender, sent: sender.send(bytes) });
+    this.#open.set(idOf(place), { volume, sender, sent: sender.send(bytes) });
     return { channel };
   }
 
   async #readable(volume: PlannedVolume): Promise<ByteStream | undefined> {
     const { name, encrypted } = volume;
     try {
-      const { path, isChecked } = await this.#fetcher.take(volume);
-      const { bytes, signedBy } = await this.#opener.open(path, volume, name, isChecked);
+      const { path, checked } = await this.#fetcher.take(volume);
+      const { bytes, signedBy } = await this.#opener.open(path, volume, name, checked);
       if (!encrypted || this.#requiredSigner === undefined) return bytes;
       const refusal = signerRefusal(name, this.#requiredSigner, signedBy);
       if (refusal === undefined) return bytes;
       await discard(bytes);
       throw refusal;
     } catch (error) {
-      if (!this.#closed) this.#onUnreadable(error);
+      if (!this.#closed) this.#onUnreadable(error, volume);
       return undefined;
     }
   }
 
-  slotFreed(set: number, volume: number): void {
-    this.#open.get(idOf(set, volume))?.sender.slotFreed();
+  slotFreed(place: VolumePlace): void {
+    this.#open.get(idOf(place))?.sender.slotFreed();
   }
 
   /** The volume has been read as far as it is wanted. */
-  async release(set: number, volume: number): Promise<void> {
-    const open = this.#open.get(idOf(set, volume));
-    this.#open.delete(idOf(set, volume));
+  async release(place: VolumePlace): Promise<void> {
+    const open = this.#open.get(idOf(place));
+    this.#open.delete(idOf(place));
     if (open !== undefined) await this.#end(open);
   }
 
@@ -126,12 +135,19 @@ export class VolumeServer {
   async #end({ sender, sent, volume }: OpenVolume): Promise<void> {
     sender.stop();
     await sent;
-    await this.#fetcher.release(volume);
+    await this.#release(volume);
+  }
+
+  /** Another share may still have to read it. */
+  async #release(volume: PlannedVolume): Promise<void> {
+    const left = (this.#readersLeft.get(volume) ?? 1) - 1;
+    this.#readersLeft.set(volume, left);
+    if (left === 0) await this.#fetcher.release(volume);
   }
 }
 
-function idOf(set: number, volume: number): string {
-  return `${set}.${volume}`;
+function idOf({ share, set, volume }: VolumePlace): string {
+  return `${share}.${set}.${volume}`;
 }
 
 /** Frees what an opened file holds. */

@@ -3,6 +3,8 @@ import type { ByteStream } from '../base/bytes.js';
 /** Bytes that are pulled: `read` fills `into` to its end unless the bytes end first, and returns how many it wrote. */
 export interface ByteReader {
   read(into: Uint8Array): Promise<number>;
+  /** Some of the next bytes, as they lie; undefined at the end. They are valid until the next call. */
+  next(limitBytes?: number): Promise<Uint8Array | undefined>;
 }
 
 /** Reads a stream of pieces without regard for where one ends. */
@@ -33,6 +35,18 @@ export class PieceReader implements ByteReader {
     return filled;
   }
 
+  async next(limitBytes = Number.POSITIVE_INFINITY): Promise<Uint8Array | undefined> {
+    while (this.#piece.length === 0) {
+      if (this.#ended) return undefined;
+      const next = await this.#pieces.next();
+      if (next.done) this.#ended = true;
+      else this.#piece = next.value;
+    }
+    const part = this.#piece.subarray(0, limitBytes);
+    this.#piece = this.#piece.subarray(part.length);
+    return part;
+  }
+
   /** Frees what the stream holds. */
   async close(): Promise<void> {
     this.#ended = true;
@@ -41,11 +55,23 @@ export class PieceReader implements ByteReader {
   }
 }
 
-/** The reader's bytes in pieces of one size (the last may be shorter); each piece is valid until the next. */
+/** The reader's bytes in large pieces: `pieceBytes` or up to half of that less; each is valid until the next. Small ones
+ *  are gathered. */
 export async function* piecesOf(reader: ByteReader, pieceBytes: number): ByteStream {
   const buffer = new Uint8Array(pieceBytes);
-  for (let size = pieceBytes; size === pieceBytes; ) {
-    size = await reader.read(buffer);
-    if (size > 0) yield buffer.subarray(0, size);
+  let gathered = 0;
+  for (;;) {
+    const part = await reader.next(pieceBytes - gathered);
+    if (part === undefined) break;
+    if (gathered === 0 && part.length >= pieceBytes / 2) {
+      yield part;
+      continue;
+    }
+    buffer.set(part, gathered);
+    gathered += part.length;
+    if (gathered < pieceBytes) continue;
+    yield buffer;
+    gathered = 0;
   }
+  if (gathered > 0) yield buffer.subarray(0, gathered);
 }

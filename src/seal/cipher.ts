@@ -51,6 +51,12 @@ export interface FileSealing {
   compressed: boolean;
 }
 
+/** A file that was found whole. */
+export interface CheckedFile {
+  /** Its inode, size and times then: it holds for the very same file alone. */
+  stamp: string;
+}
+
 /** Opens sealed files from the local disk. Errors: TundraError `encryption` (status 31), `format` for a gzip file that
  *  is damaged. */
 export interface Opener {
@@ -58,12 +64,12 @@ export interface Opener {
    * @param path file on the local disk
    * @param sealing what its name says of it
    * @param name what messages call it
-   * @param isChecked whether `check` has found the file whole: then it is not checked before, but while it is read
+   * @param checked what `check` said of the file: if that still stands, it is not checked once more
    */
-  open(path: string, sealing: FileSealing, name: string, isChecked?: boolean): Promise<OpenedFile>;
+  open(path: string, sealing: FileSealing, name: string, checked?: CheckedFile): Promise<OpenedFile>;
   /**
-   * Checks the integrity of a file ahead of its opening, maybe in another thread. False where that cannot be told apart
-   * from opening it.
+   * Checks the integrity of a file ahead of its opening, maybe in another thread. Undefined where that cannot be told
+   * apart from opening it.
    */
-  check(path: string, sealing: FileSealing, name: string): Promise<boolean>;
+  check(path: string, sealing: FileSealing, name: string): Promise<CheckedFile | undefined>;
 }

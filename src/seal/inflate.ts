@@ -3,7 +3,7 @@ import type { ByteStream } from '../base/bytes.js';
 import type { ByteReader } from './byte-reader.js';
 
 /** Large pieces need fewer turns of the thread pool. Where many streams are read side by side, memory counts more. */
-const largePieces = { chunkSize: 256 * 1024, readableHighWaterMark: 512 * 1024 };
+const largePieces = { chunkSize: 512 * 1024, readableHighWaterMark: 1024 * 1024 };
 const smallPieces = { chunkSize: 64 * 1024, readableHighWaterMark: 128 * 1024 };
 const mostLargeStreams = 8;
 let openStreams = 0;
@@ -31,7 +31,7 @@ export async function* inflate(source: ByteReader, wrapping: keyof typeof engine
     });
   const feed = async () => {
     let taken = Promise.resolve();
-    const sourceBytes = pieces.chunkSize / 2;
+    const sourceBytes = pieces.chunkSize / 4;
     let [buffer, other] = [new Uint8Array(sourceBytes), new Uint8Array(sourceBytes)];
     for (let size = buffer.length; size === buffer.length; ) {
       size = await source.read(buffer);

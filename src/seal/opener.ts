@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { messageOf, TundraError } from '../base/errors.js';
 import { CheckThread } from './check-thread.js';
-import type { FileSealing, OpenedFile, Opener } from './cipher.js';
+import type { CheckedFile, FileSealing, OpenedFile, Opener } from './cipher.js';
 import { fileBytes } from './file-bytes.js';
 import { openWithGnupg } from './gnupg/open.js';
 import { Gnupg } from './gnupg/program.js';
@@ -32,8 +32,8 @@ export class MessageOpener implements Opener {
     this.#keys = passphrase && (settings.keys ?? new PassphraseKeys(passphrase));
   }
 
-  async open(path: string, sealing: FileSealing, name: string, isChecked = false): Promise<OpenedFile> {
-    if (sealing.encrypted) return this.#openEncrypted(path, name, isChecked);
+  async open(path: string, sealing: FileSealing, name: string, checked?: CheckedFile): Promise<OpenedFile> {
+    if (sealing.encrypted) return this.#openEncrypted(path, name, checked);
     return { bytes: sealing.compressed ? gunzipFile(path, name) : fileBytes(path), signedBy: undefined };
   }
 
@@ -46,15 +46,17 @@ export class MessageOpener implements Opener {
     return this.#keys === undefined ? undefined : keysFit(path, name, this.#keys);
   }
 
-  async check(path: string, sealing: FileSealing, name: string): Promise<boolean> {
-    if (!sealing.encrypted || this.#keys === undefined) return false;
-    const { size } = await stat(path);
-    return checkMessage(path, name, this.#keys, (path, key) =>
-      size < checkedHereBytes ? checkData(path, key) : this.#checkThread.check(path, key),
+  async check(path: string, sealing: FileSealing, name: string): Promise<CheckedFile | undefined> {
+    if (!sealing.encrypted || this.#keys === undefined) return undefined;
+    const { stamp, sizeBytes } = await stampOf(path);
+    const isWhole = await checkMessage(path, name, this.#keys, (path, key) =>
+      sizeBytes < checkedHereBytes ? checkData(path, key) : this.#checkThread.check(path, key),
     );
+    return isWhole ? { stamp } : undefined;
   }
 
-  async #openEncrypted(path: string, name: string, isChecked: boolean): Promise<OpenedFile> {
+  async #openEncrypted(path: string, name: string, checked?: CheckedFile): Promise<OpenedFile> {
+    const isChecked = checked !== undefined && checked.stamp === (await stampOf(path)).stamp;
     const message = await openMessage(path, name, this.#keys, isChecked);
     if (!message.isProtected) this.#warnOfMissingCheck(name);
     if ('bytes' in message && message.kind === 'file') return { bytes: message.bytes, signedBy: undefined };
@@ -104,4 +106,9 @@ export class MessageOpener implements Opener {
       `${name} has no integrity check, as old versions of gpg wrote files: whether it was altered shows only where the manifest has its hash`,
     );
   }
+}
+
+async function stampOf(path: string): Promise<{ stamp: string; sizeBytes: number }> {
+  const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+  return { stamp: [ino, size, mtimeNs, ctimeNs].join('.'), sizeBytes: Number(size) };
 }

@@ -1,7 +1,17 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { errnoOf, messageOf, TundraError } from '../base/errors.js';
 import type { Level } from '../base/events.js';
-import { childKey, diskPath, displayBytes, type Latin1, type PathKey, rootKey } from '../base/path-key.js';
+import {
+  allKeys,
+  childKey,
+  diskPath,
+  displayBytes,
+  isWithin,
+  type KeyRange,
+  type Latin1,
+  type PathKey,
+  rootKey,
+} from '../base/path-key.js';
 import { readEntry, type SourceEntry } from './entry.js';
 import { Owners } from './owners.js';
 import type { Selection } from './selection.js';
@@ -29,6 +39,8 @@ export interface WalkOptions {
   /** Take what symbolic links lead to in place of the links (`--copy-links`). */
   followLinks?: boolean;
   owners?: Owners;
+  /** Only these paths are given, none of which waits for another to be included. */
+  range?: KeyRange;
   onWarning(kind: WalkWarning, key: PathKey, text: string): void;
 }
 
@@ -44,8 +56,9 @@ export interface WalkOptions {
 export function* walk(root: Latin1, selection: Selection, options: WalkOptions): Generator<SourceEntry> {
   const followLinks = options.followLinks ?? false;
   const reader: Reader = { followLinks, owners: options.owners ?? new Owners(), warn: options.onWarning };
+  const { after, upTo } = options.range ?? allKeys;
   const top = readRoot(root, reader);
-  yield top;
+  if (after === undefined) yield top;
   if (top.attributes.type !== 'directory') return;
 
   const open: OpenDirectory[] = [openDirectory(top, false, reader)];
@@ -60,6 +73,10 @@ export function* walk(root: Latin1, selection: Selection, options: WalkOptions):
       continue;
     }
     directory.next += 1;
+    const key = childKey(directory.entry.key, name);
+    const isBefore = after !== undefined && key <= after;
+    if (isBefore && !isWithin(after, key)) continue;
+    if (upTo !== undefined && key > upTo) return;
     const entry = readChild(directory.entry, name, reader);
     if (entry === undefined) continue;
     const verdict = selection(entry);
@@ -70,7 +87,7 @@ export function* walk(root: Latin1, selection: Selection, options: WalkOptions):
     } else if (verdict === 'include') {
       yield* waiting;
       waiting.length = 0;
-      yield entry;
+      if (!isBefore) yield entry;
       if (isDirectory) open.push(openDirectory(entry, false, reader));
     } else if (isDirectory) {
       waiting.push(entry);

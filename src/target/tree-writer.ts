@@ -6,6 +6,7 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  fstatSync,
   futimesSync,
   lchownSync,
   lstatSync,
@@ -40,6 +41,10 @@ export interface TreeWriterOptions {
   owners: { userId(name: string): number | undefined; groupId(name: string): number | undefined } | undefined;
   /** Ids as they stand in the backup, whatever the names. */
   numericOwner: boolean;
+  /** Directories that other writers may work in at the same time: they get their attributes with `finishShared`. */
+  shared?: ReadonlySet<PathKey>;
+  /** Called before anything but a directory comes to the place of a shared one: no other writer may work in it then. */
+  beforeReplacing?(): void;
   /** Tells of an attribute that could not be restored. */
   onWarning(key: PathKey, text: string): void;
   /** Tells of an entry that got no set-id bits because its owner was not restored. */
@@ -58,7 +63,12 @@ export interface FileWriter {
 interface OpenDirectory {
   key: PathKey;
   attributes: Attributes | undefined;
+  /** Whose files are that this process makes in it, once one was looked at. */
+  ownerOfNew?: { uid: number; gid: number };
 }
+
+/** Each takes away what stands in the way of a directory. */
+const mostAttempts = 10;
 
 /** Set-user-ID and set-group-ID. */
 const setIdBits = 0o6000;
@@ -78,6 +88,7 @@ export class TreeWriter {
   readonly #root: Latin1;
   readonly #options: TreeWriterOptions;
   readonly #open: OpenDirectory[] = [];
+  readonly #openShared: OpenDirectory[] = [];
   readonly #isRoot = process.geteuid?.() === 0;
   readonly #temporaryPrefix = temporaryPrefix();
   #temporary = 0;
@@ -102,6 +113,7 @@ export class TreeWriter {
 
   /** Begins a regular file. */
   file(key: PathKey, attributes: Attributes): FileWriter {
+    if (this.#isShared(key)) this.#options.beforeReplacing?.();
     this.#enterParentOf(key);
     const temporary = this.#temporaryPath(key);
     const fd = openSync(diskPath(temporary), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
@@ -118,7 +130,10 @@ export class TreeWriter {
       },
       commit: () => {
         this.#setAttributes(key, attributes, {
-          chown: (uid, gid) => fchownSync(fd, uid, gid),
+          chown: (uid, gid) => {
+            const made = this.#ownerOfNew(fd);
+            if (uid !== made.uid || gid !== made.gid) fchownSync(fd, uid, gid);
+          },
           chmod: (mode) => fchmodSync(fd, mode),
           utimes: (time) => futimesSync(fd, time, time),
         });
@@ -134,6 +149,7 @@ export class TreeWriter {
 
   /** Makes a symbolic link, FIFO or device. */
   special(key: PathKey, attributes: Attributes): void {
+    if (this.#isShared(key)) this.#options.beforeReplacing?.();
     this.#enterParentOf(key);
     const temporary = this.#temporaryPath(key);
     const path = diskPath(temporary);
@@ -156,9 +172,27 @@ export class TreeWriter {
     }
   }
 
-  /** Gives the directories that are still open their attributes. */
+  /** Gives the directories that are still open their attributes, but for shared ones. */
   finish(): void {
     while (this.#open.length > 0) this.#closeDirectory();
+  }
+
+  /** Gives shared directories their attributes, once no other writer works in them. */
+  finishShared(): void {
+    for (const directory of this.#openShared.reverse()) this.#setDirectoryAttributes(directory);
+    this.#openShared.length = 0;
+  }
+
+  /** Who owns a file just made in the innermost directory. */
+  #ownerOfNew(fd: number): { uid: number; gid: number } {
+    const directory = this.#open.at(-1);
+    const owner = directory?.ownerOfNew ?? fstatSync(fd);
+    if (directory !== undefined) directory.ownerOfNew ??= { uid: owner.uid, gid: owner.gid };
+    return owner;
+  }
+
+  #isShared(key: PathKey): boolean {
+    return this.#options.shared?.has(key) ?? false;
   }
 
   #path(key: PathKey): Latin1 {
@@ -204,17 +238,22 @@ export class TreeWriter {
   /** True if the directory was there. */
   #makeDirectory(key: PathKey): boolean {
     const path = diskPath(this.#path(key));
-    try {
-      if (this.#isNamed(key)) return mkdirSync(path, { mode: 0o700, recursive: true }) === undefined;
-      mkdirSync(path, { mode: 0o700 });
-      return false;
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        if (this.#isNamed(key)) return mkdirSync(path, { mode: 0o700, recursive: true }) === undefined;
+        mkdirSync(path, { mode: 0o700 });
+        return false;
+      } catch (error) {
+        if (errnoOf(error) !== 'EEXIST' || attempt === mostAttempts) throw error;
+      }
+      try {
+        if (this.#statDirectory(key).isDirectory()) return true;
+        unlinkSync(path);
+      } catch (error) {
+        // Another writer may have put a directory there meanwhile.
+        if (!this.#isShared(key)) throw error;
+      }
     }
-    if (this.#statDirectory(key).isDirectory()) return true;
-    unlinkSync(path);
-    mkdirSync(path, { mode: 0o700 });
-    return false;
   }
 
   #statDirectory(key: PathKey): Stats {
@@ -235,7 +274,12 @@ export class TreeWriter {
   }
 
   #closeDirectory(): void {
-    const { key, attributes } = this.#open.pop() as OpenDirectory;
+    const directory = this.#open.pop() as OpenDirectory;
+    if (this.#isShared(directory.key)) this.#openShared.push(directory);
+    else this.#setDirectoryAttributes(directory);
+  }
+
+  #setDirectoryAttributes({ key, attributes }: OpenDirectory): void {
     if (attributes === undefined) return;
     const path = diskPath(this.#path(key));
     // A failure here must not count for the path that comes next.

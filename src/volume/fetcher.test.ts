@@ -54,7 +54,7 @@ function place(
       opener: {
         check: async (_path, _sealing, name) => {
           log.push(`check ${name}`);
-          return name !== 'unchecked';
+          return name === 'unchecked' ? undefined : { stamp: name };
         },
       } as Opener,
       ...more,
@@ -71,9 +71,9 @@ describe('VolumeFetcher', () => {
     const volumes = [volume('a'), volume('unchecked')];
     const fetcher = new VolumeFetcher(volumes, here.options);
     const first = await fetcher.take(volumes[0]!);
-    assert.equal(first.isChecked, true);
+    assert.deepEqual(first.checked, { stamp: 'a' });
     assert.deepEqual(readFileSync(first.path), contentsOf('a'));
-    assert.equal((await fetcher.take(volumes[1]!)).isChecked, false);
+    assert.equal((await fetcher.take(volumes[1]!)).checked, undefined);
     await fetcher.release(volumes[0]!);
     assert.ok(!existsSync(first.path));
     await fetcher.release(volumes[1]!);
@@ -129,7 +129,7 @@ describe('VolumeFetcher', () => {
     const fetcher = new VolumeFetcher(volumes, here.options);
     assert.deepEqual(await fetcher.take(volumes[0]!), {
       path: join(here.folder, 'a'),
-      isChecked: true,
+      checked: { stamp: 'a' },
       isSpooled: false,
     });
     await assert.rejects(fetcher.take(volumes[1]!), { code: 'backend-not-found', message: /gone/ });

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { Gate } from '../base/gate.js';
 import { temporaryPlace } from '../base/local-disk.js';
-import type { Opener } from '../seal/cipher.js';
+import type { CheckedFile, Opener } from '../seal/cipher.js';
 import {
   type BringOptions,
   bringVolume,
@@ -15,8 +15,8 @@ export type { FetchableVolume } from './bring.js';
 /** A volume that can be opened. */
 export interface FetchedVolume {
   path: string;
-  /** Whether its integrity was checked already. */
-  isChecked: boolean;
+  /** If its integrity was checked already. */
+  checked: CheckedFile | undefined;
 }
 
 /** Where opened volumes come from. */
@@ -60,7 +60,8 @@ export class VolumeFetcher implements VolumeSource {
   /** One after the other: the first is needed first. */
   readonly #hashing = new Gate(1);
   readonly #closed = new AbortController();
-  #next = 0;
+  /** Not to be fetched ahead once more. */
+  readonly #released = new Set<FetchableVolume>();
 
   /** @param order the volumes, as the merge comes to them */
   constructor(order: readonly FetchableVolume[], options: FetcherOptions) {
@@ -74,14 +75,17 @@ export class VolumeFetcher implements VolumeSource {
 
   async take(volume: FetchableVolume): Promise<FetchedVolume> {
     const wanted = this.#start(volume);
-    this.#next = Math.max(this.#next, this.#order.indexOf(volume) + 1);
-    for (const next of this.#order.slice(this.#next, this.#next + this.#options.ahead)) this.#start(next);
+    const next = this.#order.indexOf(volume) + 1;
+    for (const following of this.#order.slice(next, next + this.#options.ahead)) {
+      if (!this.#released.has(following)) this.#start(following);
+    }
     return wanted;
   }
 
   async release(volume: FetchableVolume): Promise<void> {
     const fetched = this.#fetched.get(volume);
     this.#fetched.delete(volume);
+    this.#released.add(volume);
     await removeSpooled(fetched);
   }
 
@@ -115,7 +119,7 @@ export class VolumeFetcher implements VolumeSource {
     const path = spoolPath(volume.name);
     await bringVolume(volume, path, temporaryPlace, this.#options, this.#closed.signal);
     try {
-      return { path, isSpooled: true, isChecked: await this.#check(volume, path) };
+      return { path, isSpooled: true, checked: await this.#check(volume, path) };
     } catch (error) {
       await rm(path, { force: true });
       throw error;
@@ -127,10 +131,10 @@ export class VolumeFetcher implements VolumeSource {
     const checking = this.#check(volume, path);
     checking.catch(() => {});
     await this.#hashing.run(() => checkHashOnDisk(volume, path));
-    return { path, isSpooled: false, isChecked: await checking };
+    return { path, isSpooled: false, checked: await checking };
   }
 
-  #check(volume: FetchableVolume, path: string): Promise<boolean> {
+  #check(volume: FetchableVolume, path: string): Promise<CheckedFile | undefined> {
     return this.#options.opener.check(path, volume, volume.name);
   }
 }

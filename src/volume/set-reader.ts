@@ -1,6 +1,6 @@
 import type { ByteStream } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
-import { displayKey, isWithin, type PathKey } from '../base/path-key.js';
+import { allKeys, displayKey, isWithin, type KeyRange, type PathKey } from '../base/path-key.js';
 import { blockSizeBytes, type DifftarKind, parseDifftarName } from '../format/difftar.js';
 import type { TarHeader } from '../format/tar/header.js';
 import { TarReader } from '../format/tar/read.js';
@@ -45,6 +45,8 @@ export interface SetReaderOptions<Volume> {
   onCutShort?: ((key: PathKey) => void) | undefined;
   /** Volumes are missing in which nothing is wanted: a file may begin in one of them, and go on in the next. */
   skipsVolumes?: boolean;
+  /** Only these paths are given. */
+  range?: KeyRange;
 }
 
 /**
@@ -56,6 +58,7 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
   readonly #volumes: readonly Volume[];
   readonly #wanted: PathKey;
   readonly #options: SetReaderOptions<Volume>;
+  readonly #range: KeyRange;
   #next = 0;
   #volume: OpenedVolume | undefined;
   #tar: TarReader | undefined;
@@ -86,6 +89,7 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     this.#volumes = volumes;
     this.#wanted = wanted;
     this.#options = options;
+    this.#range = options.range ?? allKeys;
     this.#boundByNextVolume();
   }
 
@@ -118,9 +122,9 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
       }
       if (previous !== undefined && goesOn(previous, piece)) continue;
       previous = piece;
-      if (!isWithin(piece.key, this.#wanted)) {
+      if (!this.#isWanted(piece.key)) {
         // Behind the wanted paths in order: nothing more can come.
-        if (piece.key > this.#wanted) return this.#end();
+        if (piece.key > this.#lowestWanted()) return this.#end();
         continue;
       }
       // Its beginning was left out.
@@ -175,8 +179,23 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
 
   #boundByNextVolume(): void {
     const bound = this.#volumes[this.#next]?.lowestKey;
-    const wanted = this.#wanted;
-    this.key = bound !== undefined && bound < wanted ? wanted : bound;
+    const lowest = this.#lowestWanted();
+    this.key = bound !== undefined && bound < lowest ? lowest : bound;
+  }
+
+  /** No wanted path is lower. */
+  #lowestWanted(): PathKey {
+    const { after } = this.#range;
+    return after === undefined || after < this.#wanted ? this.#wanted : `${after}\0`;
+  }
+
+  #isWanted(key: PathKey): boolean {
+    const { after, upTo } = this.#range;
+    return (
+      (after === undefined || key > after) &&
+      (upTo === undefined || key <= upTo) &&
+      isWithin(key, this.#wanted)
+    );
   }
 
   #stopAtBound(): void {
@@ -250,7 +269,7 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     if (key < this.#lowestKey)
       return this.#damaged(key, 'the volume begins before the path that its manifest says');
     // What is not wanted was cut off by volumes that are not needed.
-    if (continues(piece) && isWithin(key, this.#wanted) && !this.#isInGap && !this.#isBehindSkipped)
+    if (continues(piece) && this.#isWanted(key) && !this.#isInGap && !this.#isBehindSkipped)
       return this.#damaged(key, 'the beginning of the file is missing');
     return undefined;
   }

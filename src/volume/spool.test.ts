@@ -17,7 +17,7 @@ import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import type { ByteStream } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
-import type { Opener } from '../seal/cipher.js';
+import type { CheckedFile, Opener } from '../seal/cipher.js';
 import type { StorageBackend } from '../storage/backend.js';
 import { lentPieces } from './blocks.fixture.js';
 import type { FetchableVolume } from './bring.js';
@@ -56,7 +56,7 @@ class Scene {
   /** Replaces what the storage gives. */
   give = async (name: string): Promise<ByteStream> =>
     lentPieces(contentsOf(name, this.sizes.get(name) ?? volumeBytes), 300);
-  check = async (_path: string, _name: string): Promise<boolean> => true;
+  check = async (_path: string, name: string): Promise<CheckedFile> => ({ stamp: name });
   /** Which of the others are sealed too. */
   again = async (_refused: string, _others: readonly string[]): Promise<string[]> => [];
 
@@ -147,9 +147,9 @@ describe('VolumeSpool', () => {
     }
     assert.deepEqual(scene.fetched(), ['c', 'a', 'b']);
     for (const one of volumes) {
-      const { path, isChecked } = await spool.take(one);
+      const { path, checked } = await spool.take(one);
       assert.deepEqual(readFileSync(path), contentsOf(one.name));
-      assert.equal(isChecked, true);
+      assert.deepEqual(checked, { stamp: one.name });
       await spool.release(one);
     }
     await spool.close();
@@ -263,7 +263,10 @@ describe('VolumeSpool', () => {
           if (heldBytes > budgetBytes) problems.push(`${name}: ${heldBytes} bytes`);
           return give(name);
         };
-        scene.check = async (_path, name) => onTheWay.delete(name);
+        scene.check = async (_path, name) => {
+          onTheWay.delete(name);
+          return { stamp: name };
+        };
         const { spool } = await scene.start(volumes, { budgetBytes });
         const inTurn = [...names].sort((a, b) => seed[names.indexOf(a)]! - seed[names.indexOf(b)]!);
         const opened: FetchableVolume[] = [];

@@ -254,7 +254,7 @@ export class VolumeSpool implements VolumeSource {
     const { volume, path } = entry;
     entry.state = 'here';
     try {
-      entry.resolve({ path, isChecked: await this.#options.opener.check(path, volume, volume.name) });
+      entry.resolve({ path, checked: await this.#options.opener.check(path, volume, volume.name) });
     } catch (error) {
       entry.reject(error);
     }

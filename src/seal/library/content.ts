@@ -28,7 +28,7 @@ export async function contentKind(pieces: ByteStream): Promise<ContentKind> {
 }
 
 /**
- * The file inside decrypted packets, in pieces of one size. Signatures are passed over.
+ * The file inside decrypted packets, in large pieces. Signatures are passed over.
  * Errors: TundraError `format`, or what `pieces` throws.
  */
 export async function* contentBytes(pieces: ByteStream): ByteStream {

@@ -149,7 +149,7 @@ async function openWith(
   mustCheck: boolean,
 ): Promise<{ kind: ContentKind; bytes: ByteStream }> {
   const held = mustCheck ? await checkedData(path, key) : undefined;
-  const packets = () => (held === undefined ? dataOf(path, key) : streamOf(held));
+  const packets = () => (held === undefined ? dataOf(path, key, !mustCheck) : streamOf(held));
   return { kind: await contentKind(packets()), bytes: contentBytes(packets()) };
 }
 
@@ -166,11 +166,11 @@ async function checkedData(path: string, key: SessionKey): Promise<Uint8Array[] 
 }
 
 /** The decrypted packets of the message. */
-async function* dataOf(path: string, key: SessionKey): ByteStream {
+async function* dataOf(path: string, key: SessionKey, isChecked = false): ByteStream {
   const file = new PieceReader(fileBytes(path));
   try {
     const { prefix, body, isProtected } = await readHead(file);
-    yield* isProtected ? protectedData(prefix, body, key) : unprotectedData(prefix, body, key);
+    yield* isProtected ? protectedData(prefix, body, key, isChecked) : unprotectedData(prefix, body, key);
   } finally {
     await file.close();
   }

@@ -125,6 +125,17 @@ export class PacketBody implements ByteReader {
     return filled;
   }
 
+  async next(limitBytes = Number.POSITIVE_INFINITY): Promise<Uint8Array | undefined> {
+    while (this.#extent.sizeBytes === 0) {
+      if (!this.#extent.partial) return undefined;
+      this.#extent = await readNewLength(this.#source);
+    }
+    const part = await this.#source.next(Math.min(limitBytes, this.#extent.sizeBytes));
+    if (part !== undefined) this.#extent.sizeBytes -= part.length;
+    else if (this.#extent.sizeBytes !== Number.POSITIVE_INFINITY) throw cutShort();
+    return part;
+  }
+
   /** All of a small packet. */
   async collect(limitBytes: number): Promise<Uint8Array> {
     const bytes = new Uint8Array(limitBytes + 1);
