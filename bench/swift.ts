@@ -2,7 +2,6 @@
  * Compares how fast tundra and python-swiftclient move files to and from a real Swift on this machine. `--help` tells
  * the options.
  */
-import { execFile } from 'node:child_process';
 import { createHash, randomFillSync } from 'node:crypto';
 import {
   closeSync,
@@ -17,17 +16,19 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { fileSource } from '../src/operations/uploads.js';
 import { BackendRegistry, defaultBackendOptions } from '../src/storage/registry.js';
 import { swiftDriver } from '../src/storage/swift/driver.js';
 import { hasProgram } from '../test/peers.js';
 import { openStackPeers, type PrivateOpenStack, startOpenStack } from '../test/services/openstack.js';
+import { type Measurement, measure } from './measure.js';
 import { median, renderText } from './table.js';
 
 const usage = `node dist/bench/swift.js [options]
-Stores files in a real Swift on this machine and fetches them again, with tundra and with python-swiftclient: one file
-after another over one connection each, the clients taking turns. Needs Swift's and Keystone's Debian packages.
+Stores files in a real Swift on this machine and fetches them again, the clients taking turns: tundra, python-swiftclient's
+program "swift", and its library. Timed is each client's whole process. tundra and the library move one file after another,
+the program as many side by side as it does by default. Needs Swift's and Keystone's Debian packages.
   --files N      how many (default 8)
   --size-mb N    of so many MB (default 25)
   --repeat N     rounds; medians are shown (default 5)
@@ -42,22 +43,15 @@ interface Job {
   names: readonly string[];
 }
 
-/** What a job took: on the clock, and of the client's own processor time. */
-interface Took {
-  seconds: number;
-  cpuSeconds: number;
-}
-
-/** A client: the program that does a job and prints what that took, as JSON. */
+/** A client: the command that does a job. */
 interface Client {
   name: string;
-  program: string;
-  args: readonly string[];
+  command(job: Job): readonly [program: string, ...args: string[]];
 }
 
 // The checks of the second are those of the program "swift"; its plain calls, which the peer makes, have none.
 const swiftClientScript = `
-import hashlib, json, os, sys, time
+import hashlib, json, os, sys
 from swiftclient.client import Connection
 from swiftclient.utils import LengthWrapper
 checked, job = sys.argv[1] == 'checked', json.loads(sys.argv[2])
@@ -66,7 +60,6 @@ storage = Connection(authurl=env['AUTHURL'], auth_version='3', user=env['USERNAM
                      os_options={'project_id': env['TENANTID'], 'region_name': env['REGIONNAME'],
                                  'user_domain_name': 'Default'})
 storage.put_container(job['container'])
-started = time.monotonic(), time.process_time()
 for name in job['names']:
     path = os.path.join(job['folder'], name)
     if job['direction'] == 'store':
@@ -84,26 +77,32 @@ for name in job['names']:
                 if checked:
                     md5.update(piece)
         assert not checked or headers['etag'] == md5.hexdigest()
-print(json.dumps({'seconds': time.monotonic() - started[0], 'cpuSeconds': time.process_time() - started[1]}))
 `;
 
+const scriptOf = (checks: string) => (job: Job) =>
+  ['/usr/bin/python3', '-c', swiftClientScript, checks, JSON.stringify(job)] as const;
+
 const clients: readonly Client[] = [
-  { name: 'tundra', program: process.execPath, args: [fileURLToPath(import.meta.url), '--job'] },
   {
-    name: 'swiftclient, checking MD5',
-    program: '/usr/bin/python3',
-    args: ['-c', swiftClientScript, 'checked'],
+    name: 'tundra',
+    command: (job) => [process.execPath, fileURLToPath(import.meta.url), '--job', JSON.stringify(job)],
   },
-  { name: 'swiftclient', program: '/usr/bin/python3', args: ['-c', swiftClientScript, 'plain'] },
+  {
+    name: 'swift upload, download',
+    command: ({ direction, container, names }) =>
+      direction === 'store'
+        ? ['swift', 'upload', '--quiet', container, ...names]
+        : ['swift', 'download', '--quiet', container],
+  },
+  { name: 'library, checking MD5', command: scriptOf('checked') },
+  { name: 'library', command: scriptOf('plain') },
 ];
 
 /** Does a job with tundra's storage. */
-async function runJob({ direction, container, folder, names }: Job): Promise<Took> {
+async function runJob({ direction, container, folder, names }: Job): Promise<void> {
   const registry = new BackendRegistry([swiftDriver()]);
   const context = { env: process.env, registry, options: defaultBackendOptions };
   const backend = await registry.open(`swift://${container}`, context);
-  await backend.list();
-  const [start, cpuStart] = [process.hrtime.bigint(), process.cpuUsage()];
   for (const name of names) {
     const path = join(folder, name);
     if (direction === 'store') {
@@ -114,16 +113,32 @@ async function runJob({ direction, container, folder, names }: Job): Promise<Too
     for await (const piece of await backend.get(name)) writeSync(file, piece);
     closeSync(file);
   }
-  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-  const { user, system } = process.cpuUsage(cpuStart);
   await backend.close();
-  return { seconds, cpuSeconds: (user + system) / 1e6 };
 }
 
-async function timed({ program, args }: Client, job: Job, services: PrivateOpenStack): Promise<Took> {
-  const env = { ...process.env, ...services.environment('SWIFT', 3) };
-  const { stdout } = await promisify(execFile)(program, [...args, JSON.stringify(job)], { env });
-  return JSON.parse(stdout) as Took;
+/** The login under the names that the program "swift" knows. */
+function namedForSwiftClient(own: Readonly<Record<string, string>>): Record<string, string> {
+  return {
+    OS_AUTH_URL: own.SWIFT_AUTHURL!,
+    OS_IDENTITY_API_VERSION: '3',
+    OS_USERNAME: own.SWIFT_USERNAME!,
+    OS_USER_DOMAIN_NAME: 'Default',
+    OS_PASSWORD: own.SWIFT_PASSWORD!,
+    OS_PROJECT_ID: own.SWIFT_TENANTID!,
+    OS_REGION_NAME: own.SWIFT_REGIONNAME!,
+  };
+}
+
+async function timed(
+  { command }: Client,
+  job: Job,
+  services: PrivateOpenStack,
+  logs: string,
+): Promise<Measurement> {
+  const own = services.environment('SWIFT', 3);
+  const env = { ...own, ...namedForSwiftClient(own) };
+  const [program, ...args] = command(job);
+  return measure({ program, args, env, cwd: job.folder }, logs);
 }
 
 function digestOf(folder: string, names: readonly string[]): string {
@@ -141,8 +156,8 @@ interface Options {
 /** All runs of a client. */
 interface Runs {
   client: Client;
-  store: Took[];
-  fetch: Took[];
+  store: Measurement[];
+  fetch: Measurement[];
 }
 
 /** Lets the clients store and fetch the files in turns. */
@@ -160,8 +175,8 @@ async function runRounds(services: PrivateOpenStack, work: string, options: Opti
       // Another one begins in each round: what runs first after a pause may have it easier.
       const { client, store, fetch } = all[(round + turn) % all.length]!;
       const job: Job = { direction: 'store', container: `bench-${turn}-${round}`, folder: source, names };
-      store.push(await timed(client, job, services));
-      fetch.push(await timed(client, { ...job, direction: 'fetch', folder: target }, services));
+      store.push(await timed(client, job, services, work));
+      fetch.push(await timed(client, { ...job, direction: 'fetch', folder: target }, services, work));
       if (digestOf(target, names) !== expected) throw new Error(`${client.name} fetched other bytes`);
       process.stderr.write(`round ${round + 1}: ${client.name}\n`);
     }
@@ -173,7 +188,8 @@ async function runRounds(services: PrivateOpenStack, work: string, options: Opti
 function report(all: readonly Runs[], { files, sizeMb, rounds }: Options): string {
   const own = all[0]!;
   const megabytes = files * sizeMb;
-  const medianOf = (runs: readonly Took[], key: keyof Took) => median(runs.map((took) => took[key]));
+  const medianOf = (runs: readonly Measurement[], key: 'seconds' | 'cpuSeconds') =>
+    median(runs.map((took) => took[key] ?? Number.NaN));
   const cells = (runs: Runs, direction: Job['direction']) => {
     const seconds = medianOf(runs[direction], 'seconds');
     const ratio = seconds / medianOf(own[direction], 'seconds');
@@ -207,9 +223,7 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return console.log(usage);
-  if (values.job !== undefined) {
-    return console.log(JSON.stringify(await runJob(JSON.parse(values.job) as Job)));
-  }
+  if (values.job !== undefined) return runJob(JSON.parse(values.job) as Job);
   const options = {
     files: countOf('files', values.files),
     sizeMb: countOf('size-mb', values['size-mb']),

@@ -1,6 +1,6 @@
-import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { TundraError } from '../base/errors.js';
+import { fileBytes } from '../seal/file-bytes.js';
 import type { PutSource, StorageBackend } from '../storage/backend.js';
 
 /** A file on the local disk as something to store. */
@@ -8,7 +8,7 @@ export async function fileSource(path: string): Promise<PutSource> {
   const { size } = await stat(path);
   return {
     sizeBytes: size,
-    open: () => createReadStream(path, { highWaterMark: 256 * 1024 }),
+    open: () => fileBytes(path, 256 * 1024),
     localPath: path,
   };
 }

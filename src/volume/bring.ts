@@ -21,6 +21,9 @@ export interface BringOptions {
   retries: Omit<RereadOptions, 'signal'>;
 }
 
+/** A connection brings small pieces, and each write takes a turn of the thread pool. */
+const writtenBytes = 512 * 1024;
+
 /**
  * Copies a volume from the storage to a new file and checks its hash.
  *
@@ -66,14 +69,27 @@ async function fill(
   failed: (error: unknown) => never,
 ): Promise<string> {
   await file.truncate().catch(failed);
+  const gathered = Buffer.allocUnsafe(writtenBytes);
   let size = 0;
+  let position = 0;
+  const write = async () => {
+    for (let done = 0; done < size; )
+      done += (await file.write(gathered, done, size - done, position + done).catch(failed)).bytesWritten;
+    position += size;
+    size = 0;
+  };
   for await (const piece of bytes) {
     beforeEach();
     digest.update(piece);
-    for (let done = 0; done < piece.length; )
-      done += (await file.write(piece, done, undefined, size + done).catch(failed)).bytesWritten;
-    size += piece.length;
+    for (let taken = 0; taken < piece.length; ) {
+      const part = piece.subarray(taken, taken + gathered.length - size);
+      gathered.set(part, size);
+      size += part.length;
+      taken += part.length;
+      if (size === gathered.length) await write();
+    }
   }
+  await write();
   return digest.digest('hex');
 }
 

@@ -3,8 +3,13 @@ import type { ByteStream } from '../../base/bytes.js';
 import { TundraError } from '../../base/errors.js';
 import type { PutSource } from '../backend.js';
 
-/** Short pieces keep a slow line from looking silent. */
+/**
+ * Short pieces keep a slow line from looking silent. They are no shorter than what a connection buffers at most: whoever
+ * asks for the next one after its connection has drained has none left that waits there. Only the last may be shorter.
+ */
 const pieceBytes = 64 * 1024;
+/** How many pieces there are before the memory of one is used again. */
+const pieceBuffers = 4;
 
 /** An opening of a source, and how far it was read. */
 interface Opening {
@@ -26,33 +31,47 @@ export class SourceCursor {
     this.#source = source;
   }
 
-  /** A stretch, less if the source ends in it. */
+  /** A stretch, less if the source ends in it. Each piece is valid until three more were asked for. */
   async *read(from: number, sizeBytes: number): ByteStream {
     const end = from + sizeBytes;
     const kept = this.#opening;
     this.#opening = undefined;
     if (kept !== undefined && kept.at > from) await leave(kept);
     const opening = kept !== undefined && kept.at <= from ? kept : this.#open();
+    // A buffer of the source's would be filled anew while it waits in the connection.
+    const buffers: Uint8Array[] = [];
     try {
-      while (opening.at < end) {
-        if (opening.rest.length === 0) {
-          const next = await this.#next(opening);
-          if (next === undefined) return;
-          opening.rest = next;
-        }
-        const { rest, at } = opening;
-        const skipped = Math.min(rest.length, Math.max(0, from - at));
-        const taken = Math.min(rest.length - skipped, end - at - skipped, pieceBytes);
-        // What is handed to a connection may wait there while the source fills its buffer anew.
-        const piece = Buffer.from(rest.subarray(skipped, skipped + taken));
-        opening.rest = rest.subarray(skipped + taken);
-        opening.at += skipped + taken;
-        if (taken > 0) yield piece;
+      for (let number = 0; opening.at < end; number++) {
+        const buffer = buffers[number % pieceBuffers] ?? new Uint8Array(pieceBytes);
+        buffers[number % pieceBuffers] = buffer;
+        const size = await this.#fill(buffer, opening, from, end);
+        if (size > 0) yield buffer.subarray(0, size);
+        if (size < pieceBytes && opening.at < end) return;
       }
       this.#opening = opening;
     } finally {
       if (this.#opening !== opening) await leave(opening);
     }
+  }
+
+  /** Fills a buffer with what lies between two places of the source; less where one ends. */
+  async #fill(buffer: Uint8Array, opening: Opening, from: number, end: number): Promise<number> {
+    let size = 0;
+    while (size < buffer.length && opening.at < end) {
+      if (opening.rest.length === 0) {
+        const next = await this.#next(opening);
+        if (next === undefined) break;
+        opening.rest = next;
+      }
+      const { rest, at } = opening;
+      const skipped = Math.min(rest.length, Math.max(0, from - at));
+      const taken = Math.min(rest.length - skipped, end - at - skipped, buffer.length - size);
+      buffer.set(rest.subarray(skipped, skipped + taken), size);
+      size += taken;
+      opening.rest = rest.subarray(skipped + taken);
+      opening.at += skipped + taken;
+    }
+    return size;
   }
 
   async close(): Promise<void> {
