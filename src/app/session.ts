@@ -87,6 +87,7 @@ export async function withSession<T>(
         backend,
         retries: { attempts: settings.backend.numRetries, delayMs: settings.backend.retryDelayMs },
         archive,
+        releaseArchive: () => lock.release(),
         prefixes: settings.prefixes,
         cipher,
         manifestCipher: seal.kind === 'gzip' ? createCipher({ kind: 'none', ...plain }) : cipher,

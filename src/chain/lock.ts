@@ -29,7 +29,20 @@ interface Holder {
 /** A lock file as it was found; without a holder if it holds no valid one. */
 type Found = { token: string; holder: Holder } | { token: string; holder: undefined; ageMs: number };
 
-const lockName = 'lockfile.tundra';
+/** A kind of lock: the name of its file, and what a run does that holds it. */
+interface LockKind {
+  name: string;
+  use(folder: string): string;
+}
+
+const archiveLock: LockKind = {
+  name: 'lockfile.tundra',
+  use: (folder) => `uses the local archive ${folder}`,
+};
+const spoolLock: LockKind = {
+  name: 'tundra-spool.lock',
+  use: (folder) => `restores from cold storage with the local archive ${folder}`,
+};
 /** A file that is not whole yet belongs to a run that is writing it, but not for longer than this. */
 const unfinishedForMs = 60_000;
 /** More dead runs than this, each of which died while it took over from another, are no accident. */
@@ -49,7 +62,7 @@ export async function acquireArchiveLock(
   folder: string,
   options: { env: Readonly<Record<string, string | undefined>> },
 ): Promise<ArchiveLock> {
-  const own = await takeLock(folder, join(folder, lockName));
+  const own = await takeLock(folder, join(folder, archiveLock.name), archiveLock);
   try {
     const peer = await keepPeerOut(folder, options.env);
     let released: Promise<void> | undefined;
@@ -67,13 +80,21 @@ export async function acquireArchiveLock(
 }
 
 /**
+ * Takes the lock on the volumes that are kept in a local archive until they are restored. It is held without that of the
+ * archive by a run that waits for cold storage, so that backups can go on. A held one is a `user-error`.
+ */
+export function acquireSpoolLock(folder: string): Promise<ArchiveLock> {
+  return takeLock(folder, join(folder, spoolLock.name), spoolLock);
+}
+
+/**
  * Takes one lock file.
  *
  * A dead holder's file may be replaced only by who holds the lock that is named for that file's token, and only while it
  * still has that token. So of several runs that find the same dead holder, one replaces it and none removes the lock of
  * another. Should a run die while it does so, its lock for doing so is taken over in the same way.
  */
-async function takeLock(folder: string, path: string, depth = 0): Promise<ArchiveLock> {
+async function takeLock(folder: string, path: string, kind: LockKind, depth = 0): Promise<ArchiveLock> {
   const pid = process.pid;
   const start = startOfProcess(pid) ?? null;
   const holder: Holder = { pid, start, host: hostname(), since: new Date().toISOString(), token: newToken() };
@@ -86,10 +107,10 @@ async function takeLock(folder: string, path: string, depth = 0): Promise<Archiv
     // A network file system can say that a link failed which it has made.
     if (found.token === holder.token) return lock;
     if (found.holder === undefined ? found.ageMs < unfinishedForMs : isAlive(found.holder)) {
-      throw heldBy(folder, path, found.holder);
+      throw heldBy(folder, path, kind, found.holder);
     }
     if (depth === deepestTakeover) break;
-    const right = await takeLock(folder, join(folder, `${lockName}.${found.token}`), depth + 1);
+    const right = await takeLock(folder, join(folder, `${kind.name}.${found.token}`), kind, depth + 1);
     try {
       if ((await readLock(path))?.token !== found.token) continue;
       const spare = await writeSpare(folder, holder);
@@ -100,7 +121,7 @@ async function takeLock(folder: string, path: string, depth = 0): Promise<Archiv
     }
   }
   throw new TundraError('user-error', `the lock ${path} could not be taken over from a run that has died`, {
-    advice: `If no other run is using ${folder}, remove all files in it whose names begin with ${lockName}.`,
+    advice: `If no other run is using ${folder}, remove all files in it whose names begin with ${kind.name}.`,
     retry: 'later',
   });
 }
@@ -175,7 +196,7 @@ function isAlive(holder: Holder): boolean {
   return holder.host !== hostname() || isRunning(holder.pid, holder.start);
 }
 
-function heldBy(folder: string, path: string, holder: Holder | undefined): TundraError {
+function heldBy(folder: string, path: string, { use }: LockKind, holder: Holder | undefined): TundraError {
   if (holder === undefined) {
     return new TundraError('user-error', `another run is just taking the local archive ${folder}`, {
       retry: 'later',
@@ -189,7 +210,7 @@ function heldBy(folder: string, path: string, holder: Holder | undefined): Tundr
       : `Wait until that run has ended. If it has died, remove ${path}.`;
   return new TundraError(
     'user-error',
-    `another run, process ${pid}${elsewhere}, uses the local archive ${folder} since ${since}`,
+    `another run, process ${pid}${elsewhere}, ${use(folder)} since ${since}`,
     { advice, retry: 'later' },
   );
 }

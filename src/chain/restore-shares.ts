@@ -42,5 +42,7 @@ function boundsOf({ sets, wanted }: RestorePlan, most: number): PathKey[] {
 
 function mayHold(volume: PlannedVolume, { after, upTo }: KeyRange): boolean {
   const lowestKey = volume.startsEarlier ? volume.lowestKey : volume.startKey;
-  return (after === undefined || volume.endKey > after) && (upTo === undefined || lowestKey <= upTo);
+  // A manifest can say that it ends before it begins: what is wrong with it shows when it is read.
+  const highestKey = volume.endKey < lowestKey ? lowestKey : volume.endKey;
+  return (after === undefined || highestKey > after) && (upTo === undefined || lowestKey <= upTo);
 }

@@ -10,10 +10,16 @@ import { progressOf, Thaw } from '../volume/thaw.js';
 import { type Session, tell } from './session.js';
 import type { ThawPlan } from './thaw-plan.js';
 
-/** The folder in the local archive that keeps volumes from cold storage until they were restored. */
-const spoolName = 'tundra-spool';
-/** The same for the restores of a drill: a restore that was broken off still needs its own. */
-const drillSpoolName = 'tundra-drill-spool';
+/** What volumes are read for. */
+export type Purpose = 'restore' | 'verify' | 'drill';
+
+/** The folders in the local archive that keep volumes from cold storage until they were read. A restore that was broken
+ *  off still needs its own. */
+const spoolNames: Record<Purpose, string> = {
+  restore: 'tundra-spool',
+  verify: 'tundra-verify-spool',
+  drill: 'tundra-drill-spool',
+};
 
 /** Asks for what a plan needs and is not readable yet, and follows how it thaws. To be stopped by the caller. */
 export async function beginThaw(session: Session, names: readonly string[]): Promise<Thaw> {
@@ -64,8 +70,6 @@ export interface ColdOptions {
   spoolBytes: number;
   /** Ask for what is sealed, and end with an error if not all can be read at once. */
   noWait: boolean;
-  /** A restore of a drill: others of that run may use the same volumes, so that they stay, in a folder of their own. */
-  keepsSpool?: boolean;
 }
 
 /**
@@ -77,10 +81,13 @@ export async function openColdVolumes(
   session: Session,
   order: readonly FetchableVolume[],
   plan: ThawPlan,
-  { spoolBytes, noWait, keepsSpool = false }: ColdOptions,
+  { spoolBytes, noWait }: ColdOptions,
+  purpose: Purpose,
 ): Promise<ColdVolumes> {
   const sizes = new Map(plan.volumes.map(({ name, sizeBytes }) => [name, sizeBytes]));
-  const folder = join(session.archive.folder, keepsSpool ? drillSpoolName : spoolName);
+  const folder = join(session.archive.folder, spoolNames[purpose]);
+  // Other restores of a drill may use the same volumes.
+  const keepsSpool = purpose === 'drill';
   let thaw: Thaw | undefined;
   const spool = new VolumeSpool(order, {
     backend: session.backend,
@@ -125,7 +132,7 @@ export async function openColdVolumes(
 
 /** Removes the volumes that the restores of a drill have kept. */
 export async function clearDrillSpool({ archive }: Session): Promise<void> {
-  await removeSpool(join(archive.folder, drillSpoolName));
+  await removeSpool(join(archive.folder, spoolNames.drill));
 }
 
 /** What cannot be removed stays for the next run to remove. */

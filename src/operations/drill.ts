@@ -156,7 +156,8 @@ async function tryFile(
       numericOwner: false,
       requiredSigner: undefined,
       ignoreErrors: false,
-      cold: { spoolBytes: options.spoolBytes, noWait: false, keepsSpool: true },
+      cold: { spoolBytes: options.spoolBytes, noWait: false },
+      purpose: 'drill',
     });
     report.restoredBytes += result.contentBytes;
     if (result.failures > 0) return { key, problem: 'it could not be restored' };

@@ -22,12 +22,14 @@ export interface PlanOptions {
   /** Change nothing in the local archive. */
   dryRun: boolean;
   sealedMetadata: SealedMetadata;
+  /** What can be left out with a look into the metadata is not worth that look. */
+  readsAll?: boolean;
 }
 
 /** What a restore needs: as little as can be told from hot metadata, where some of it lies in cold storage. */
 export async function planAt(
   session: Session,
-  { path, time, ignoreErrors, dryRun, sealedMetadata }: PlanOptions,
+  { path, time, ignoreErrors, dryRun, sealedMetadata, readsAll = false }: PlanOptions,
 ): Promise<RestorePlan> {
   const at = time ?? session.now();
   const catalog = await synchronisedCollection(session, {
@@ -42,7 +44,8 @@ export async function planAt(
     await addUnlistedVolumes(session, set, manifest);
     return manifest;
   });
-  return session.backend.cold === undefined ? plan : narrowPlan(session, catalog, sets, plan, dryRun);
+  const isNarrow = session.backend.cold !== undefined && !readsAll;
+  return isNarrow ? narrowPlan(session, catalog, sets, plan, dryRun) : plan;
 }
 
 function setsOf(catalog: Catalog, time: EpochSeconds): BackupSet[] {

@@ -1,20 +1,22 @@
 import { availableParallelism } from 'node:os';
 import { errorOfPlain, messageOf, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
-import { type PathKey, pathTo } from '../base/path-key.js';
+import { displayKey, isWithin, type PathKey, pathTo } from '../base/path-key.js';
 import { fetchOrder, type PlannedVolume, type RestorePlan } from '../chain/restore-plan.js';
 import { type RestoreShare, shareOut } from '../chain/restore-shares.js';
 import { VolumeFetcher, type VolumeSource } from '../volume/fetcher.js';
-import { type ColdOptions, openColdVolumes } from './cold-volumes.js';
+import { type ColdOptions, openColdVolumes, type Purpose } from './cold-volumes.js';
 import { OrderedEvents } from './ordered-events.js';
 import type {
   RestoreThreadInput,
   RestoreThreadMessage,
   RestoreThreadResult,
+  ShareResult,
   VolumeAnswer,
   VolumePlace,
 } from './restore-thread.js';
 import { newTempPath, type Session, tell } from './session.js';
+import { ShareProgress } from './share-progress.js';
 import { planThaw } from './thaw-plan.js';
 import { startThread, type Thread } from './thread.js';
 import { VolumeServer } from './volume-server.js';
@@ -23,6 +25,7 @@ export interface RunOptions {
   requiredSigner: string | undefined;
   ignoreErrors: boolean;
   cold: ColdOptions;
+  purpose: Purpose;
 }
 
 type RestoreThread = Thread<RestoreThreadMessage, VolumeAnswer>;
@@ -33,6 +36,8 @@ interface Source extends VolumeSource {
   isCold: boolean;
 }
 
+/** Machine-log codes. */
+const cannotProcess = 12;
 /** More threads would take more memory than they are worth. */
 const mostShares = 4;
 /** A chain with more sets is read by one thread: it has that many volumes open. */
@@ -45,37 +50,30 @@ export async function runPlan(
   options: RunOptions,
   action: RestoreThreadInput['action'],
 ): Promise<RestoreThreadResult> {
-  const source = await volumeSource(session, plan, options.cold);
+  const source = await volumeSource(session, plan, options);
   source.start();
-  const shares = shareOut(plan, source.isCold ? 1 : sharesFor(session, plan, action));
-  const leftOut = new Set<string>();
-  const server = new VolumeServer(
-    source,
-    session.opener,
-    shares,
-    options.requiredSigner,
-    (error, { name }) => {
-      if (!options.ignoreErrors) throw error;
-      if (leftOut.has(name)) return;
-      leftOut.add(name);
-      const status = error instanceof TundraError ? error.exitStatus : undefined;
-      tell(
-        session,
-        'error',
-        `${messageOf(error)}\nThis volume is left out, as --ignore-errors asks: its files are missing, or as they were before.`,
-        status,
-      );
-    },
-  );
+  const shares = shareOut(plan, source.isCold ? 1 : sharesFor(session, plan, options, action));
+  let leftOut = 0;
+  const server = new VolumeServer(source, session.opener, shares, options.requiredSigner, (error) => {
+    if (!options.ignoreErrors) throw error;
+    leftOut++;
+    const status = error instanceof TundraError ? error.exitStatus : undefined;
+    tell(
+      session,
+      'error',
+      `${messageOf(error)}\nThis volume is left out, as --ignore-errors asks: its files are missing, or as they were before.`,
+      status,
+    );
+  });
   const sharedDirectories = new Set(shares.flatMap(({ range }) => sharedAt(range.upTo)));
-  const finished = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * shares.length);
+  const progress = new ShareProgress(shares.length);
   const threads = shares.map(({ range, sets }, share) =>
     startThread<RestoreThreadInput, RestoreThreadMessage, VolumeAnswer>(threadUrl, {
       share,
       range,
       sets,
       sharedDirectories,
-      finished,
+      progress: progress.memory,
       map: plan.map,
       wanted: plan.wanted,
       tempDir: session.tempFolder,
@@ -85,16 +83,21 @@ export async function runPlan(
     }),
   );
   const events = new OrderedEvents(shares.length, session.events);
+  const served = threads.map((thread, share) =>
+    serve(thread, server, shares, (told) => events.add(share, told)).finally(() => events.end(share)),
+  );
   try {
-    const results = await Promise.all(
-      threads.map((thread, share) =>
-        serve(thread, server, shares, (told) => events.add(share, told)).finally(() => events.end(share)),
-      ),
-    );
-    const result = results.reduce(sumOf);
-    result.failures += leftOut.size;
+    const results = await Promise.all(served);
+    const result = results.reduce<RestoreThreadResult>(sumOf, nothing);
+    result.failures += leftOut + tellNoFolders(session, results);
     if (result.failures === 0) await source.clear?.();
     return result;
+  } catch (error) {
+    // The others take away what they were writing.
+    source.giveUp();
+    progress.giveUp();
+    await Promise.allSettled(served);
+    throw error;
   } finally {
     await Promise.all(threads.map((thread) => thread.stop()));
     events.flush();
@@ -110,7 +113,7 @@ async function serve(
   server: VolumeServer,
   shares: readonly RestoreShare[],
   onEvents: (events: OperationEvent[]) => void,
-): Promise<RestoreThreadResult> {
+): Promise<ShareResult> {
   for await (const message of thread.messages) {
     switch (message.kind) {
       case 'need':
@@ -139,6 +142,8 @@ function volumeAt(shares: readonly RestoreShare[], { share, set, volume }: Volum
   return shares[share]?.sets[set]?.find(({ number }) => number === volume) as PlannedVolume;
 }
 
+const nothing: RestoreThreadResult = { entries: 0, contentBytes: 0, failures: 0, withoutSetId: 0 };
+
 function sumOf(a: RestoreThreadResult, b: RestoreThreadResult): RestoreThreadResult {
   return {
     entries: a.entries + b.entries,
@@ -148,6 +153,19 @@ function sumOf(a: RestoreThreadResult, b: RestoreThreadResult): RestoreThreadRes
   };
 }
 
+/** Tells of what is no folder while a later share has something below it, and counts it. */
+function tellNoFolders({ events }: Session, results: readonly ShareResult[]): number {
+  let count = 0;
+  for (const [share, { noFolder: key }] of results.entries()) {
+    const next = results.slice(share + 1).find(({ firstKey }) => firstKey !== undefined)?.firstKey;
+    if (key === undefined || next === undefined || !isWithin(next, key)) continue;
+    count++;
+    const text = `${displayKey(key)}: paths lie below it, though it is no folder in the backup: they are left out`;
+    events({ kind: 'file-warning', key, code: cannotProcess, text });
+  }
+  return count;
+}
+
 function sharedAt(bound: PathKey | undefined): PathKey[] {
   return bound === undefined ? [] : pathTo(bound);
 }
@@ -155,24 +173,35 @@ function sharedAt(bound: PathKey | undefined): PathKey[] {
 function sharesFor(
   { tellFiles }: Session,
   { sets, map }: RestorePlan,
+  { ignoreErrors }: RunOptions,
   action: RestoreThreadInput['action'],
 ): number {
-  // A selection may take a directory for the sake of what lies below it, in whichever share; files are told in order.
+  // Damage is told once, by the one who meets it. A selection may take a directory for the sake of what lies below it, in
+  // whichever share; files are told in order.
   const isOne =
     map !== undefined ||
     sets.length > mostSharedSets ||
+    ignoreErrors ||
     tellFiles ||
     (action.kind === 'compare' && action.rules.length > 0);
   return isOne ? 1 : Math.min(mostShares, availableParallelism());
 }
 
 /** Where the volumes of a plan come from: cold storage must be asked first. */
-async function volumeSource(session: Session, plan: RestorePlan, options: ColdOptions): Promise<Source> {
+async function volumeSource(
+  session: Session,
+  plan: RestorePlan,
+  { cold, purpose }: RunOptions,
+): Promise<Source> {
   const order = fetchOrder(plan).map(({ volume }) => volume);
   if (session.backend.cold !== undefined) {
     const thawPlan = await planThaw(session, plan);
-    if (thawPlan.volumes.some(({ state }) => state !== 'hot'))
-      return Object.assign(await openColdVolumes(session, order, thawPlan, options), { isCold: true });
+    if (thawPlan.volumes.some(({ state }) => state !== 'hot')) {
+      const volumes = await openColdVolumes(session, order, thawPlan, cold, purpose);
+      // A long wait may follow, in which backups go on. A drill still reads signatures.
+      if (purpose !== 'drill') await session.releaseArchive();
+      return Object.assign(volumes, { isCold: true });
+    }
   }
   const fetcher = new VolumeFetcher(order, {
     backend: session.backend,

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { parentPort, threadId, workerData } from 'node:worker_threads';
+import type { ByteStream } from '../base/bytes.js';
 import { errnoOf, messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import { displayKey, isWithin, type KeyRange, type Latin1, type PathKey } from '../base/path-key.js';
@@ -27,6 +28,7 @@ import { TreeWriter } from '../target/tree-writer.js';
 import { type Channel, receive } from '../volume/channel.js';
 import { type OpenedVolume, type SetEntry, SetReader } from '../volume/set-reader.js';
 import { EventBatch } from './event-batch.js';
+import { ShareProgress } from './share-progress.js';
 import { selectionRoot, walkEvent } from './source-events.js';
 import { VolumeDesk } from './volume-desk.js';
 
@@ -40,8 +42,8 @@ export interface RestoreThreadInput {
   sets: readonly (readonly PlannedVolume[])[];
   /** Directories that more than one share may write in. */
   sharedDirectories: ReadonlySet<PathKey>;
-  /** One 32-bit number a share: 1 once it has done all that it does. */
-  finished: SharedArrayBuffer;
+  /** The memory of the `ShareProgress` of all shares. */
+  progress: SharedArrayBuffer;
   /** The index of what there is to restore, if volumes that hold nothing of it are missing in `sets`. */
   map: string | undefined;
   /** Only this path and what lies below it. */
@@ -69,7 +71,7 @@ export type RestoreThreadMessage =
   | { kind: 'free'; place: VolumePlace }
   | { kind: 'release'; place: VolumePlace }
   | { kind: 'events'; events: OperationEvent[] }
-  | { kind: 'done'; result: RestoreThreadResult }
+  | { kind: 'done'; result: ShareResult }
   | { kind: 'failed'; error: PlainError };
 
 export interface RestoreThreadResult {
@@ -81,6 +83,14 @@ export interface RestoreThreadResult {
   failures: number;
   /** Entries restored without set-user-ID and set-group-ID. */
   withoutSetId: number;
+}
+
+/** What a thread has done of its share. */
+export interface ShareResult extends RestoreThreadResult {
+  /** The lowest path that there is, if there is one. */
+  firstKey: PathKey | undefined;
+  /** The last path that is no folder, unless a folder came behind it: nothing should lie below it. */
+  noFolder: PathKey | undefined;
 }
 
 /** The answer to `need`. */
@@ -100,7 +110,15 @@ class RestoreThread {
   readonly #send: (message: RestoreThreadMessage) => void;
   readonly #volumes: VolumeDesk;
   readonly #owners = new Owners();
-  readonly #result: RestoreThreadResult = { entries: 0, contentBytes: 0, failures: 0, withoutSetId: 0 };
+  readonly #progress: ShareProgress;
+  readonly #result: ShareResult = {
+    entries: 0,
+    contentBytes: 0,
+    failures: 0,
+    withoutSetId: 0,
+    firstKey: undefined,
+    noFolder: undefined,
+  };
   readonly #events: EventBatch;
   #scratchFiles = 0;
 
@@ -108,6 +126,7 @@ class RestoreThread {
     this.#input = input;
     this.#volumes = volumes;
     this.#send = send;
+    this.#progress = new ShareProgress(input.progress);
     this.#events = new EventBatch((events) => send({ kind: 'events', events }));
   }
 
@@ -162,13 +181,14 @@ class RestoreThread {
 
   /** The paths that can be in a tree; of others it is told and counted that they cannot. */
   async *#possible(paths: AsyncIterable<Versions>, readers: Versions): AsyncGenerator<Versions> {
-    let noFolder: PathKey | undefined;
+    const result = this.#result;
     for await (const versions of paths) {
       const { key, header } = newestEntry(versions);
-      const isBelow = noFolder !== undefined && isWithin(key, noFolder);
-      if (!isBelow) noFolder = header.type === 'directory' ? undefined : key;
+      result.firstKey ??= key;
+      const isBelow = result.noFolder !== undefined && isWithin(key, result.noFolder);
+      if (!isBelow) result.noFolder = header.type === 'directory' ? undefined : key;
       const problem = isBelow
-        ? `it lies below ${displayKey(noFolder as PathKey)}, which is no folder in the backup`
+        ? `it lies below ${displayKey(result.noFolder as PathKey)}, which is no folder in the backup`
         : hasGap(versions, readers)
           ? 'it may build on a version in a volume that is left out; restore a time before that with --time'
           : undefined;
@@ -176,7 +196,7 @@ class RestoreThread {
         yield versions;
         continue;
       }
-      this.#result.failures++;
+      result.failures++;
       this.#warn(key, problem);
     }
   }
@@ -185,9 +205,10 @@ class RestoreThread {
     paths: AsyncIterable<Versions>,
     action: { target: Latin1; restoreOwnership: boolean; numericOwner: boolean },
   ): Promise<void> {
+    const { share, sharedDirectories, tellFiles } = this.#input;
     const writer = new TreeWriter(action.target, {
-      shared: new Set([...this.#input.sharedDirectories].map((key) => this.#relative(key))),
-      beforeReplacing: () => this.#waitForLaterShares(),
+      shared: new Set([...sharedDirectories].map((key) => this.#relative(key))),
+      beforeReplacing: () => this.#progress.waitForLater(share),
       owners: action.restoreOwnership ? this.#owners : undefined,
       numericOwner: action.numericOwner,
       onWarning: (key, text) => this.#warn(key, text),
@@ -202,25 +223,16 @@ class RestoreThread {
       try {
         await this.#apply(writer, this.#relative(key), header, versions);
         this.#result.entries++;
-        if (this.#input.tellFiles) this.#events.add({ kind: 'file', change: 'new', key });
+        if (tellFiles) this.#events.add({ kind: 'file', change: 'new', key });
       } catch (error) {
         this.#failOrThrow(key, error);
       }
     }
     writer.finish();
     // What is shared lies in this share or in those before it: only later ones may still work there.
-    this.#waitForLaterShares();
+    this.#progress.waitForLater(share);
     writer.finishShared();
-    const finished = new Int32Array(this.#input.finished);
-    Atomics.store(finished, this.#input.share, 1);
-    Atomics.notify(finished, this.#input.share);
-  }
-
-  /** Blocks this thread until the shares of later paths have done all that they do. */
-  #waitForLaterShares(): void {
-    const finished = new Int32Array(this.#input.finished);
-    for (let share = this.#input.share + 1; share < finished.length; share++)
-      Atomics.wait(finished, share, 0);
+    this.#progress.finish(share);
   }
 
   async #apply(writer: TreeWriter, key: PathKey, header: TarHeader, versions: Versions): Promise<void> {
@@ -325,9 +337,17 @@ class RestoreThread {
     const channel = await this.#volumes.request(place);
     if (channel === undefined) return undefined;
     return {
-      bytes: receive(channel, () => this.#send({ kind: 'free', place })),
+      bytes: this.#whileWanted(receive(channel, () => this.#send({ kind: 'free', place }))),
       close: async () => this.#send({ kind: 'release', place }),
     };
+  }
+
+  /** All that a share does begins with bytes of a volume: here it sees that another share has failed. */
+  async *#whileWanted(bytes: ByteStream): ByteStream {
+    for await (const piece of bytes) {
+      this.#progress.requireWanted(this.#input.share);
+      yield piece;
+    }
   }
 
   /** Tells and counts that a volume is damaged from here on. */

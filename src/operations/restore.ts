@@ -1,5 +1,6 @@
 import { TundraError } from '../base/errors.js';
 import { displayBytes, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
+import { acquireSpoolLock } from '../chain/lock.js';
 import type { RestorePlan } from '../chain/restore-plan.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
@@ -31,10 +32,14 @@ export interface RestoreOptions {
   mayOverwrite: boolean;
   /** What is done where volumes lie in cold storage. */
   cold: ColdOptions;
+  purpose: 'restore' | 'drill';
 }
 
 export interface VerifyOptions
-  extends Omit<RestoreOptions, 'target' | 'restoreOwnership' | 'numericOwner' | 'timeText' | 'mayOverwrite'> {
+  extends Omit<
+    RestoreOptions,
+    'target' | 'restoreOwnership' | 'numericOwner' | 'timeText' | 'mayOverwrite' | 'purpose'
+  > {
   /** What to compare with: canonical. */
   root: Latin1;
   rules: readonly SelectionRule[];
@@ -45,6 +50,23 @@ export interface VerifyOptions
 
 /** Restores the tree, or a part of it, as it was at a time. */
 export async function restore(session: Session, options: RestoreOptions): Promise<RestoreThreadResult> {
+  // A drill has the archive to itself until it ends.
+  if (options.purpose === 'drill') return restoreAlone(session, options);
+  return withSpool(session, () => restoreAlone(session, options));
+}
+
+/** Runs what may wait for cold storage; no other run does so with the same local archive meanwhile. */
+async function withSpool<T>(session: Session, action: () => Promise<T>): Promise<T> {
+  if (session.backend.cold === undefined) return action();
+  const lock = await acquireSpoolLock(session.archive.folder);
+  try {
+    return await action();
+  } finally {
+    await lock.release();
+  }
+}
+
+async function restoreAlone(session: Session, options: RestoreOptions): Promise<RestoreThreadResult> {
   const { target, restoreOwnership, numericOwner, path, timeText, mayOverwrite } = options;
   const begun = { target, path, time: timeText };
   // A restore that waits for a thaw has written nothing yet. It goes on with the state that was asked for: backups that
@@ -63,7 +85,7 @@ export async function restore(session: Session, options: RestoreOptions): Promis
     sealedMetadata: options.cold.noWait ? 'ask' : 'wait',
   });
   // A drill leaves alone what is noted of a restore that was broken off.
-  const isNoted = options.cold.keepsSpool !== true;
+  const isNoted = options.purpose === 'restore';
   if (isNoted) await noteBegun(session, begun, time);
   const result = await runPlan(session, plan, options, {
     kind: 'restore',
@@ -98,12 +120,19 @@ export async function verify(
   session: Session,
   options: VerifyOptions,
 ): Promise<Pick<RestoreThreadResult, 'entries' | 'failures'>> {
-  const sealedMetadata = options.cold.noWait ? 'ask' : 'wait';
-  const plan = await planAt(session, { ...options, dryRun: false, sealedMetadata });
   const { root, rules, followLinks, compareData } = options;
-  if (compareData) return runPlan(session, plan, options, { kind: 'compare', root, rules, followLinks });
+  const sealedMetadata = options.cold.noWait ? 'ask' : 'wait';
+  const planOptions = { ...options, dryRun: false, sealedMetadata } as const;
+  const runOptions = { ...options, purpose: 'verify' } as const;
+  if (compareData) {
+    return withSpool(session, async () => {
+      const plan = await planAt(session, planOptions);
+      return runPlan(session, plan, runOptions, { kind: 'compare', root, rules, followLinks });
+    });
+  }
+  const plan = await planAt(session, { ...planOptions, readsAll: true });
   if (session.backend.cold === undefined || (await isHot(session, plan)))
-    return runPlan(session, plan, options, { kind: 'check' });
+    return runPlan(session, plan, runOptions, { kind: 'check' });
   tell(
     session,
     'notice',

@@ -23,6 +23,8 @@ export interface Session {
   manifestCipher: Cipher;
   /** How signatures are kept in the local archive. */
   localSignatureCipher: Cipher;
+  /** Lets other runs use the local archive: from here on this one needs nothing more of it. A second call does nothing. */
+  releaseArchive(): Promise<void>;
   opener: Opener;
   /** Whether what this run writes can be opened again here: not with a public key alone. */
   canOpen: boolean;

@@ -32,14 +32,21 @@ export async function planThaw(session: Session, plan: RestorePlan): Promise<Tha
   const [stored, cold] = await Promise.all([backend.list(), backend.cold?.survey() ?? []]);
   const sizes = new Map(stored.map(({ name, sizeBytes }) => [name, sizeBytes]));
   const objects = new Map(cold.map((object) => [object.name, object]));
-  const volumes = fetchOrder(plan).map(({ volume: { name } }): PlannedObject => {
+  const order = fetchOrder(plan).map(({ volume }) => volume.name);
+  // A listing may be behind: what it does not show is asked for by name.
+  const unlisted = order.filter((name) => !objects.has(name) && !sizes.has(name));
+  for (const name of unlisted) {
+    const found = await backend.stat(name);
+    if (found === undefined) throw new TundraError('backend-not-found', `${name} is not on the storage`);
+    sizes.set(name, found.sizeBytes);
+  }
+  const volumes = order.map((name): PlannedObject => {
     const object = objects.get(name);
-    const sizeBytes = object?.sizeBytes ?? sizes.get(name);
-    if (sizeBytes === undefined) throw new TundraError('backend-not-found', `${name} is not on the storage`);
+    const sizeBytes = object?.sizeBytes ?? (sizes.get(name) as number);
     return {
       name,
       sizeBytes,
-      state: object?.state ?? 'hot',
+      state: object?.state ?? (backend.cold !== undefined && unlisted.includes(name) ? 'sealed' : 'hot'),
       storageClass: object?.storageClass,
       store: object?.store,
       readyAtMs: object?.readyAtMs,

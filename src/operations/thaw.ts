@@ -32,6 +32,8 @@ export async function thaw(
   if (names.length === 0) return before;
   const thawing = await beginThaw(session, names);
   try {
+    // A long wait may follow, in which backups go on.
+    if (options.wait) await session.releaseArchive();
     if (options.wait && progressOf(thawing.objects).states.ready.objects < thawing.objects.length) {
       await thawing.allReady();
       // In a long wait, what was ready first may have been sealed again.

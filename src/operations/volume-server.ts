@@ -31,7 +31,7 @@ export class VolumeServer {
   readonly #fetcher: VolumeSource;
   readonly #opener: Opener;
   readonly #requiredSigner: string | undefined;
-  readonly #onUnreadable: (error: unknown, volume: PlannedVolume) => void;
+  readonly #onUnreadable: (error: unknown) => void;
   readonly #slotBytes: number;
   readonly #slotCount: number;
   readonly #open = new Map<string, OpenVolume>();
@@ -50,7 +50,7 @@ export class VolumeServer {
     opener: Opener,
     shares: readonly RestoreShare[],
     requiredSigner: string | undefined,
-    onUnreadable: (error: unknown, volume: PlannedVolume) => void,
+    onUnreadable: (error: unknown) => void,
   ) {
     this.#fetcher = fetcher;
     this.#opener = opener;
@@ -108,7 +108,7 @@ export class VolumeServer {
       await discard(bytes);
       throw refusal;
     } catch (error) {
-      if (!this.#closed) this.#onUnreadable(error, volume);
+      if (!this.#closed) this.#onUnreadable(error);
       return undefined;
     }
   }

@@ -40,6 +40,8 @@ export class CheckThread {
       else waiting?.reject(errorOfPlain(error));
     });
     const lose = (error: Error) => {
+      // Its end was told already: the next one may be at work.
+      if (this.#worker !== worker) return;
       this.#worker = undefined;
       for (const { reject } of this.#waiting.values()) reject(error);
       this.#waiting.clear();

@@ -39,7 +39,7 @@ export interface WalkOptions {
   /** Take what symbolic links lead to in place of the links (`--copy-links`). */
   followLinks?: boolean;
   owners?: Owners;
-  /** Only these paths are given, none of which waits for another to be included. */
+  /** Only these paths are given and told of, none of which waits for another to be included. */
   range?: KeyRange;
   onWarning(kind: WalkWarning, key: PathKey, text: string): void;
 }
@@ -56,12 +56,14 @@ export interface WalkOptions {
 export function* walk(root: Latin1, selection: Selection, options: WalkOptions): Generator<SourceEntry> {
   const followLinks = options.followLinks ?? false;
   const reader: Reader = { followLinks, owners: options.owners ?? new Owners(), warn: options.onWarning };
+  /** What is before the range is for somebody else to tell of. */
+  const silent: Reader = { ...reader, warn: () => {} };
   const { after, upTo } = options.range ?? allKeys;
   const top = readRoot(root, reader);
   if (after === undefined) yield top;
   if (top.attributes.type !== 'directory') return;
 
-  const open: OpenDirectory[] = [openDirectory(top, false, reader)];
+  const open: OpenDirectory[] = [openDirectory(top, false, after === undefined ? reader : silent)];
   /** Directories that wait for something below them to be included; always the deepest of those open. */
   const waiting: SourceEntry[] = [];
   while (open.length > 0) {
@@ -77,21 +79,22 @@ export function* walk(root: Latin1, selection: Selection, options: WalkOptions):
     const isBefore = after !== undefined && key <= after;
     if (isBefore && !isWithin(after, key)) continue;
     if (upTo !== undefined && key > upTo) return;
-    const entry = readChild(directory.entry, name, reader);
+    const teller = isBefore ? silent : reader;
+    const entry = readChild(directory.entry, name, teller);
     if (entry === undefined) continue;
     const verdict = selection(entry);
-    if (verdict === 'exclude' || !isReadable(entry, reader)) continue;
+    if (verdict === 'exclude' || !isReadable(entry, teller)) continue;
     const isDirectory = entry.attributes.type === 'directory';
     if (isDirectory && followLinks && closesLoop(entry, open)) {
-      warn(reader, 'link-loop', entry);
+      warn(teller, 'link-loop', entry);
     } else if (verdict === 'include') {
       yield* waiting;
       waiting.length = 0;
       if (!isBefore) yield entry;
-      if (isDirectory) open.push(openDirectory(entry, false, reader));
+      if (isDirectory) open.push(openDirectory(entry, false, teller));
     } else if (isDirectory) {
       waiting.push(entry);
-      open.push(openDirectory(entry, true, reader));
+      open.push(openDirectory(entry, true, teller));
     }
   }
 }

@@ -63,6 +63,8 @@ export interface FileWriter {
 interface OpenDirectory {
   key: PathKey;
   attributes: Attributes | undefined;
+  /** Nobody else may change it while it is open. */
+  isOwn: boolean;
   /** Whose files are that this process makes in it, once one was looked at. */
   ownerOfNew?: { uid: number; gid: number };
 }
@@ -108,12 +110,11 @@ export class TreeWriter {
     const wasThere = this.#makeDirectory(key);
     this.#makeWritable(key);
     if (wasThere) removeLeftovers(this.#path(key));
-    this.#open.push({ key, attributes });
+    this.#open.push({ key, attributes, isOwn: !wasThere });
   }
 
   /** Begins a regular file. */
   file(key: PathKey, attributes: Attributes): FileWriter {
-    if (this.#isShared(key)) this.#options.beforeReplacing?.();
     this.#enterParentOf(key);
     const temporary = this.#temporaryPath(key);
     const fd = openSync(diskPath(temporary), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
@@ -149,7 +150,6 @@ export class TreeWriter {
 
   /** Makes a symbolic link, FIFO or device. */
   special(key: PathKey, attributes: Attributes): void {
-    if (this.#isShared(key)) this.#options.beforeReplacing?.();
     this.#enterParentOf(key);
     const temporary = this.#temporaryPath(key);
     const path = diskPath(temporary);
@@ -179,16 +179,17 @@ export class TreeWriter {
 
   /** Gives shared directories their attributes, once no other writer works in them. */
   finishShared(): void {
-    for (const directory of this.#openShared.reverse()) this.#setDirectoryAttributes(directory);
-    this.#openShared.length = 0;
+    // The innermost were left first: once those above them are closed to their owner, they cannot be reached.
+    for (const directory of this.#openShared.splice(0)) this.#setDirectoryAttributes(directory);
   }
 
   /** Who owns a file just made in the innermost directory. */
   #ownerOfNew(fd: number): { uid: number; gid: number } {
     const directory = this.#open.at(-1);
-    const owner = directory?.ownerOfNew ?? fstatSync(fd);
-    if (directory !== undefined) directory.ownerOfNew ??= { uid: owner.uid, gid: owner.gid };
-    return owner;
+    if (directory?.ownerOfNew !== undefined) return directory.ownerOfNew;
+    const { uid, gid } = fstatSync(fd);
+    if (directory?.isOwn) directory.ownerOfNew = { uid, gid };
+    return { uid, gid };
   }
 
   #isShared(key: PathKey): boolean {
@@ -226,8 +227,11 @@ export class TreeWriter {
   }
 
   #openMissing(key: PathKey): void {
-    if (this.#makeDirectory(key)) removeLeftovers(this.#path(key));
-    this.#open.push({ key, attributes: undefined });
+    const wasThere = this.#makeDirectory(key);
+    // Another writer has the directory's own entry, and may come here later.
+    if (this.#isShared(key)) this.#makeWritable(key);
+    if (wasThere) removeLeftovers(this.#path(key));
+    this.#open.push({ key, attributes: undefined, isOwn: !wasThere });
   }
 
   /** Whether this is the root as the user named it: then it may be a link to a folder. */
@@ -298,6 +302,7 @@ export class TreeWriter {
   }
 
   #rename(temporary: Latin1, key: PathKey): void {
+    if (this.#isShared(key)) this.#options.beforeReplacing?.();
     const path = diskPath(this.#path(key));
     try {
       renameSync(diskPath(temporary), path);

@@ -199,6 +199,7 @@ function operationsOf(
             time: undefined,
             timeText: undefined,
             mayOverwrite: true,
+            purpose: 'restore',
             cold: { spoolBytes: 1 << 30, noWait: false },
             restoreOwnership: true,
             numericOwner: false,

@@ -66,6 +66,6 @@ test('a restore that waits says so in a log at once', async () => {
     child.kill('SIGTERM');
     await ended;
     trial.acceptLeftovers();
-    assert.match(log, /^Cold storage: 1 thawing .*; all ready in /m);
+    assert.match(log, /^Cold storage: 1 volume thawing .*, the last ready in /m);
   });
 });

@@ -40,6 +40,7 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
       timeText: options.text('time'),
       mayOverwrite: options.flag('force') || isFree(target),
       cold: coldOptions(options),
+      purpose: 'restore',
       restoreOwnership: !options.flag('no-restore-ownership'),
       numericOwner: options.flag('numeric-owner'),
       requiredSigner: options.text('sign-key') ?? options.text('encrypt-sign-key'),

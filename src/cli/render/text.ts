@@ -1,6 +1,6 @@
 import { level, type OperationEvent, type ThawCounts } from '../../base/events.js';
 import { displayKey } from '../../base/path-key.js';
-import { durationText, sizeText } from './statistics.js';
+import { sizeText } from './statistics.js';
 
 /** Where lines go. */
 export interface TextOutput {
@@ -10,16 +10,25 @@ export interface TextOutput {
 
 const changeLetters = { new: 'A', changed: 'M', deleted: 'D' } as const;
 
-/** One line on how a thaw stands. */
-export function thawText({ states, readyAtMs }: ThawCounts, nowMs: number): string {
-  const counts = (['ready', 'thawing', 'sealed'] as const)
+/** How a thaw stands: a line for each state that something is in. */
+export function thawLines({ states, readyAtMs }: ThawCounts, nowMs: number): string[] {
+  const left = readyAtMs === undefined ? '' : `, the last ready in ${timeLeftText(readyAtMs - nowMs)}`;
+  return (['sealed', 'thawing', 'ready'] as const)
     .filter((state) => states[state].objects > 0)
-    .map((state) => `${states[state].objects} ${state} (${sizeText(states[state].sizeBytes)})`);
-  const left =
-    readyAtMs === undefined
-      ? ''
-      : `; all ready in ${durationText(Math.max(0, Math.ceil((readyAtMs - nowMs) / 1000)))}`;
-  return `Cold storage: ${counts.join(', ') || 'nothing to wait for'}${left}`;
+    .map((state) => {
+      const { objects, sizeBytes } = states[state];
+      const volumes = objects === 1 ? '1 volume' : `${objects} volumes`;
+      return `Cold storage: ${volumes} ${state} (${sizeText(sizeBytes)})${state === 'thawing' ? left : ''}`;
+    });
+}
+
+/** A time to wait: `3 h 20 min`, `2 min 15 s`, `40 s`. */
+function timeLeftText(ms: number): string {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  const minutes = Math.floor(seconds / 60);
+  if (minutes === 0) return `${seconds} s`;
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** Prints events for people: warnings and errors to standard error, all else to standard output. */
@@ -41,7 +50,7 @@ export function textRenderer(verbosity: number, output: TextOutput): (event: Ope
         if (level.info <= verbosity) output.out(`Processed volume ${event.number}`);
         break;
       case 'thaw':
-        if (level.notice <= verbosity) output.out(thawText(event, Date.now()));
+        if (level.notice <= verbosity) for (const line of thawLines(event, Date.now())) output.out(line);
         break;
       case 'progress':
         break;

@@ -49,6 +49,52 @@ suite('packets', () => {
       { numRuns: 60 },
     ));
 
+  test('some of the next bytes at a time are those of the body, and of no other', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom<LengthForm>(...forms, 'endless'),
+        fc.constantFrom(0, 1, 511, 512, 515, 516, 8384, 9000),
+        fc.constantFrom(1, 2, 7, 513, 100_000),
+        fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 3000 })), { minLength: 1, maxLength: 5 }),
+        async (form, size, pieceBytes, calls) => {
+          const isLast = form === 'endless';
+          const file = Buffer.concat([packet(1, body(size), form), isLast ? body(0) : packet(2, body(5))]);
+          const packets = new PacketReader(new PieceReader(inPieces(file, pieceBytes)));
+          const { body: packed } = (await packets.next())!;
+          const got: Buffer[] = [];
+          for (let turn = 0; ; turn++) {
+            const [isRead, limit] = calls[turn % calls.length]!;
+            const into = Buffer.alloc(isRead ? limit : 0);
+            const part = isRead ? into.subarray(0, await packed.read(into)) : await packed.next(limit);
+            if (part === undefined || part.length === 0) break;
+            assert.ok(part.length <= limit);
+            got.push(Buffer.from(part));
+          }
+          assert.deepEqual(Buffer.concat(got), body(size));
+          assert.equal(await packed.next(), undefined);
+          if (isLast) return;
+          const { tag, body: after } = (await packets.next())!;
+          assert.deepEqual([tag, Buffer.from(await after.collect(10))], [2, body(5)]);
+        },
+      ),
+      { numRuns: 200 },
+    ));
+
+  test('the end of a packet that is cut short is told also where some bytes are asked for', async () => {
+    for (const form of forms) {
+      const file = packet(1, body(600), form);
+      const packets = new PacketReader(new PieceReader(inPieces(file.subarray(0, -1), 100)));
+      const { body: packed } = (await packets.next())!;
+      await assert.rejects(
+        async () => {
+          while ((await packed.next()) !== undefined);
+        },
+        { code: 'format' },
+        form,
+      );
+    }
+  });
+
   test('an endless packet goes to the end', async () => {
     const file = Buffer.concat([packet(1, body(5)), packet(8, body(700), 'endless')]);
     assert.deepEqual(await readAll(file), [
