@@ -138,6 +138,31 @@ test('a sealed object comes out as sealed, with the shortest wait', async () => 
   });
 });
 
+test('of two copies only the one that the survey chose is read: to read the other would be to ask for it', async () => {
+  const near = new ColdMemory('near');
+  const far = new ColdMemory('far');
+  const { multi } = multiOf({}, [far, ''], [near, '']);
+  for (const store of [near, far]) await store.put('vol1', sourceOf('contents'));
+  near.states.set('vol1', ['ready']);
+  await multi.cold!.survey();
+  for (const store of [near, far]) store.calls.length = 0;
+  assert.equal(String(await contentOf(multi, 'vol1')), 'contents');
+  assert.deepEqual([near.calls, far.calls], [['get vol1'], []]);
+  near.states.set('vol1', ['sealed']);
+  await assert.rejects(multi.get('vol1'), { code: 'backend-sealed' });
+  assert.deepEqual(far.calls, []);
+});
+
+test('what got into hot storage is read from there, also where only the cold store should have it', async () => {
+  const hot = new MemoryBackend('hot');
+  const cold = new ColdMemory('cold');
+  const { multi } = multiOf({}, [hot, 'hot_'], [cold, 'cold_']);
+  for (const store of [hot, cold]) await store.put('cold_vol1', sourceOf('contents'));
+  cold.calls.length = 0;
+  assert.equal(String(await contentOf(multi, 'cold_vol1')), 'contents');
+  assert.deepEqual(cold.calls, []);
+});
+
 test('a survey that fails is an error that names the store', async () => {
   const [one, two] = [new ColdMemory('one'), new ColdMemory('two')];
   const { multi } = multiOf({}, [one], [two]);

@@ -27,9 +27,16 @@ function isNearer(one: ColdObject, other: ColdObject): boolean {
  */
 export class MultiColdStorage implements ColdStorage {
   readonly #stores: ColdStores;
+  /** Where the copy of each object lies that counted last. */
+  readonly #chosen = new Map<Latin1, Store>();
 
   constructor(stores: ColdStores) {
     this.#stores = stores;
+  }
+
+  /** The cold store that an object is read from, as far as is known: reading it from another may be to ask for it. */
+  chosenFor(name: Latin1): Store | undefined {
+    return this.#chosen.get(name);
   }
 
   async survey(): Promise<ColdObject[]> {
@@ -41,7 +48,9 @@ export class MultiColdStorage implements ColdStorage {
     const wanted = new Map<Store, Latin1[]>();
     for (const name of new Set(names)) {
       const store = nearest.get(name)?.store ?? (await this.#find(name));
-      if (store.backend.cold !== undefined) wanted.set(store, [...(wanted.get(store) ?? []), name]);
+      if (store.backend.cold === undefined) continue;
+      wanted.set(store, [...(wanted.get(store) ?? []), name]);
+      this.#chosen.set(name, store);
     }
     const asked = await Promise.all(
       [...wanted].map(([store, chosen]) => named(store, () => store.backend.cold!.thaw(chosen))),
@@ -72,6 +81,8 @@ export class MultiColdStorage implements ColdStorage {
       else if (!isStorageFailure(listing.reason)) throw listing.reason;
       else onWarning(`${listing.reason.message}; only cold stores count`);
     }
+    this.#chosen.clear();
+    for (const [name, { store }] of nearest) this.#chosen.set(name, store);
     return nearest;
   }
 

@@ -2,7 +2,7 @@ import type { ByteStream } from '../../base/bytes.js';
 import { TundraError } from '../../base/errors.js';
 import type { EventSink } from '../../base/events.js';
 import { displayBytes, type Latin1 } from '../../base/path-key.js';
-import type { ColdStorage, PutSource, StorageBackend, StoredObject } from '../backend.js';
+import type { PutSource, StorageBackend, StoredObject } from '../backend.js';
 import { MultiColdStorage } from './cold-stores.js';
 import type { MultiOptions } from './config.js';
 import { firstToThaw, isStorageFailure, joinFailures, namedFailure } from './failure.js';
@@ -27,7 +27,7 @@ export class MultiBackend implements StorageBackend {
   readonly description: string;
   readonly promises;
   readonly localPathOf?: (name: string) => string | undefined;
-  readonly cold?: ColdStorage;
+  readonly cold?: MultiColdStorage;
   readonly #stores: readonly Store[];
   readonly #options: Pick<MultiOptions, 'mode' | 'onfail'>;
   readonly #onEvent: EventSink | undefined;
@@ -204,13 +204,18 @@ export class MultiBackend implements StorageBackend {
     return matching.length > 0 ? matching : this.#stores;
   }
 
-  /** The stores in the order in which a name is looked for: a cold one after others, since asking it may cost. */
+  /**
+   * The stores in the order in which a name is looked for. Cold ones come after all others, since asking them may cost;
+   * where it is known which of them to read from, only that one.
+   */
   #readers(name: string): Store[] {
-    const coldLast = (stores: readonly Store[]) => [
+    const stores = [...new Set([...this.#eligible(name), ...this.#stores])];
+    const chosen = this.cold?.chosenFor(name);
+    if (chosen !== undefined) return [chosen, ...stores.filter(({ backend }) => backend.cold === undefined)];
+    return [
       ...stores.filter(({ backend }) => backend.cold === undefined),
       ...stores.filter(({ backend }) => backend.cold !== undefined),
     ];
-    return [...new Set([...coldLast(this.#eligible(name)), ...coldLast(this.#stores)])];
   }
 
   /**
