@@ -15,7 +15,8 @@ export type OperationEvent =
   | { kind: 'file-warning'; key: PathKey; code: number; text: string }
   | { kind: 'volume'; number: number; sizeBytes: number }
   | { kind: 'progress'; bytesDone: number }
-  | ({ kind: 'thaw' } & ThawCounts);
+  /** How what was asked for in cold storage stands; metadata is more than volumes. */
+  | ({ kind: 'thaw'; what: 'volume' | 'file' } & ThawCounts);
 
 /** How the objects stand that were asked for in cold storage. */
 export interface ThawCounts {

@@ -22,14 +22,18 @@ const spoolNames: Record<Purpose, string> = {
 };
 
 /** Asks for what a plan needs and is not readable yet, and follows how it thaws. To be stopped by the caller. */
-export async function beginThaw(session: Session, names: readonly string[]): Promise<Thaw> {
+export async function beginThaw(
+  session: Session,
+  names: readonly string[],
+  what: 'volume' | 'file' = 'volume',
+): Promise<Thaw> {
   const { backend, archive, events } = session;
   if (backend.cold === undefined) throw new Error('not a cold storage');
   const thaw = new Thaw({
     cold: backend.cold,
     now: Date.now,
     sleep: (ms, signal) => sleepFor(ms, undefined, { signal }).catch(() => {}),
-    onProgress: thinned((progress) => events({ kind: 'thaw', ...progress })),
+    onProgress: thinned((progress) => events({ kind: 'thaw', what, ...progress })),
     onWarning: (text) => tell(session, 'warning', text),
     onThawed: ({ storageClass, store, sizeBytes }, waitedMs) => {
       try {

@@ -37,6 +37,7 @@ export async function thawMetadata(
   const thaw = await beginThaw(
     session,
     sealed.map(({ name }) => name),
+    'file',
   );
   try {
     if (what === 'wait') return await thaw.allReady();

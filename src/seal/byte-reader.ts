@@ -58,7 +58,7 @@ export class PieceReader implements ByteReader {
 /** The reader's bytes in large pieces: `pieceBytes` or up to half of that less; each is valid until the next. Small ones
  *  are gathered. */
 export async function* piecesOf(reader: ByteReader, pieceBytes: number): ByteStream {
-  const buffer = new Uint8Array(pieceBytes);
+  let buffer: Uint8Array | undefined;
   let gathered = 0;
   for (;;) {
     const part = await reader.next(pieceBytes - gathered);
@@ -67,11 +67,12 @@ export async function* piecesOf(reader: ByteReader, pieceBytes: number): ByteStr
       yield part;
       continue;
     }
+    buffer ??= new Uint8Array(pieceBytes);
     buffer.set(part, gathered);
     gathered += part.length;
     if (gathered < pieceBytes) continue;
     yield buffer;
     gathered = 0;
   }
-  if (gathered > 0) yield buffer.subarray(0, gathered);
+  if (gathered > 0) yield (buffer as Uint8Array).subarray(0, gathered);
 }

@@ -17,9 +17,9 @@ export async function* fileBytes(path: string, pieceBytes = 128 * 1024): ByteStr
 export async function* handleBytes(file: FileHandle, pieceBytes = 128 * 1024): ByteStream {
   let ahead: Promise<{ bytesRead: number }> | undefined;
   try {
-    // Many small files may be open at once: none takes more memory than it has bytes.
+    // Many small files may be open at once: none takes more memory than half of what it has bytes.
     const { size } = await file.stat();
-    const bufferBytes = Math.min(pieceBytes, Math.max(size, 4096));
+    const bufferBytes = Math.min(pieceBytes, Math.max(size >> 2, 4096));
     let current = new Uint8Array(bufferBytes);
     let next = new Uint8Array(bufferBytes);
     let { bytesRead } = await file.read(current, 0, bufferBytes, 0);

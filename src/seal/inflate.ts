@@ -3,9 +3,9 @@ import type { ByteStream } from '../base/bytes.js';
 import type { ByteReader } from './byte-reader.js';
 
 /** Large pieces need fewer turns of the thread pool. Where many streams are read side by side, memory counts more. */
-const largePieces = { chunkSize: 512 * 1024, readableHighWaterMark: 1024 * 1024 };
-const smallPieces = { chunkSize: 64 * 1024, readableHighWaterMark: 128 * 1024 };
-const mostLargeStreams = 8;
+const largePieces = { chunkSize: 512 * 1024, readableHighWaterMark: 512 * 1024 };
+const smallPieces = { chunkSize: 32 * 1024, readableHighWaterMark: 32 * 1024 };
+const mostLargeStreams = 4;
 let openStreams = 0;
 
 const engines = { gzip: createGunzip, zlib: createInflate, raw: createInflateRaw };

@@ -11,14 +11,14 @@ export interface TextOutput {
 const changeLetters = { new: 'A', changed: 'M', deleted: 'D' } as const;
 
 /** How a thaw stands: a line for each state that something is in. */
-export function thawLines({ states, readyAtMs }: ThawCounts, nowMs: number): string[] {
+export function thawLines(what: string, { states, readyAtMs }: ThawCounts, nowMs: number): string[] {
   const left = readyAtMs === undefined ? '' : `, the last ready in ${timeLeftText(readyAtMs - nowMs)}`;
   return (['sealed', 'thawing', 'ready'] as const)
     .filter((state) => states[state].objects > 0)
     .map((state) => {
       const { objects, sizeBytes } = states[state];
-      const volumes = objects === 1 ? '1 volume' : `${objects} volumes`;
-      return `Cold storage: ${volumes} ${state} (${sizeText(sizeBytes)})${state === 'thawing' ? left : ''}`;
+      const counted = `${objects} ${what}${objects === 1 ? '' : 's'}`;
+      return `Cold storage: ${counted} ${state} (${sizeText(sizeBytes)})${state === 'thawing' ? left : ''}`;
     });
 }
 
@@ -50,7 +50,8 @@ export function textRenderer(verbosity: number, output: TextOutput): (event: Ope
         if (level.info <= verbosity) output.out(`Processed volume ${event.number}`);
         break;
       case 'thaw':
-        if (level.notice <= verbosity) for (const line of thawLines(event, Date.now())) output.out(line);
+        if (level.notice <= verbosity)
+          for (const line of thawLines(event.what, event, Date.now())) output.out(line);
         break;
       case 'progress':
         break;

@@ -192,7 +192,7 @@ export class TarReader {
   }
 
   #moveToOwn(kept: number): void {
-    if (this.#own.length < kept) this.#own = Buffer.allocUnsafe(Math.max(2 * kept, 1 << 16));
+    if (this.#own.length < kept) this.#own = Buffer.allocUnsafe(Math.max(2 * kept, 1 << 13));
     this.#buffer.copy(this.#own, 0, this.#start, this.#end);
     this.#buffer = this.#own;
     this.#start = 0;

@@ -7,7 +7,7 @@ import { tags } from './packets.js';
 import { INTEGRITY_BYTES, PREFIX_BYTES } from './protect.js';
 import type { SessionKey } from './session-keys.js';
 
-const CIPHER_BYTES = 64 * 1024;
+const CIPHER_BYTES = 32 * 1024;
 
 /**
  * Decrypts the data of a protected packet, without the prefix and the integrity packet. What it gives holds only once
