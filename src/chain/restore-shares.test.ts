@@ -182,9 +182,7 @@ describe('shareOut', () => {
 
   it('makes one share of one volume, and of none', () => {
     const one = shareOut(simplePlan(['a']), 4);
-    assert.deepEqual(one, [
-      { range: { after: undefined, upTo: undefined }, sets: simplePlan(['a']).sets },
-    ]);
+    assert.deepEqual(one, [{ range: { after: undefined, upTo: undefined }, sets: simplePlan(['a']).sets }]);
     assert.equal(shareOut(simplePlan([]), 4).length, 1);
     assert.equal(shareOut({ wanted: '', sets: [] }, 4).length, 1);
   });

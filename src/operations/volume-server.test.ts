@@ -4,6 +4,7 @@ import type { ByteStream } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
 import { allKeys } from '../base/path-key.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
+import type { RestoreShare } from '../chain/restore-shares.js';
 import type { OpenedFile, Opener } from '../seal/cipher.js';
 import type { VolumeFetcher } from '../volume/fetcher.js';
 import { VolumeServer } from './volume-server.js';
@@ -26,6 +27,7 @@ const place = { share: 0, set: 0, volume: 1 };
 function serverOf(
   requiredSigner?: string,
   onUnreadable: (error: unknown) => void = (error) => assert.fail(String(error)),
+  shares: readonly RestoreShare[] = [{ range: allKeys, sets: [[]] }],
 ) {
   const log: string[] = [];
   const waiting: ((file: OpenedFile) => void)[] = [];
@@ -36,13 +38,7 @@ function serverOf(
   const opener = {
     open: () => new Promise<OpenedFile>((resolve) => waiting.push(resolve)),
   } as unknown as Opener;
-  const server = new VolumeServer(
-    fetcher,
-    opener,
-    [{ range: allKeys, sets: [[]] }],
-    requiredSigner,
-    onUnreadable,
-  );
+  const server = new VolumeServer(fetcher, opener, shares, requiredSigner, onUnreadable);
   /** Lets the next volume be open. */
   const letOpen = async (signedBy?: string) => {
     while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -87,6 +83,47 @@ describe('VolumeServer', () => {
     assert.ok('channel' in (await accepted));
     await server.close();
     assert.deepEqual(log, ['freed', 'released vol1', 'freed', 'released vol2']);
+  });
+
+  it('keeps a volume until each share that needs it has read it', async () => {
+    const [one, both] = [volume(1), volume(2)];
+    const shares = [
+      { range: allKeys, sets: [[one, both]] },
+      { range: allKeys, sets: [[both]] },
+    ];
+    const { server, log, letOpen } = serverOf(undefined, undefined, shares);
+    const open = async (share: number, which: PlannedVolume) => {
+      const at = { share, set: 0, volume: which.number };
+      const answer = server.open(at, which);
+      await letOpen();
+      assert.ok('channel' in (await answer));
+      return at;
+    };
+    const [first, second, third] = [await open(0, one), await open(0, both), await open(1, both)];
+    const released = () => log.filter((line) => line !== 'freed');
+    await server.release(first);
+    assert.deepEqual(released(), ['released vol1']);
+    await server.release(second);
+    // Told twice, it is released once.
+    await server.release(second);
+    assert.deepEqual(released(), ['released vol1']);
+    await server.release(third);
+    assert.deepEqual(released(), ['released vol1', 'released vol2']);
+    await server.close();
+  });
+
+  it('keeps a volume for a share that comes later, and one that was left out too', async () => {
+    const both = volume(1);
+    const share = { range: allKeys, sets: [[both]] };
+    const { server, log, letOpen } = serverOf('AAAA', () => {}, [share, share]);
+    for (const number of [0, 1]) {
+      assert.ok(!log.includes('released vol1'));
+      const answer = server.open({ ...place, share: number }, both);
+      await letOpen('BBBB');
+      assert.ok('isLeftOut' in (await answer));
+    }
+    assert.deepEqual(log, ['freed', 'freed', 'released vol1']);
+    await server.close();
   });
 
   it('answers with the error of a volume that is not to be left out', async () => {

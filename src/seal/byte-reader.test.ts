@@ -81,15 +81,20 @@ suite('PieceReader', () => {
 suite('piecesOf', () => {
   test('gives all bytes in large pieces, small ones gathered', () =>
     fc.assert(
-      fc.asyncProperty(pieceSizes, totalBytes, fc.integer({ min: 1, max: 900 }), async (sizes, total, size) => {
-        const got: Buffer[] = [];
-        for await (const piece of piecesOf(new PieceReader(lent(sizes, whole.subarray(0, total))), size)) {
-          assert.ok(piece.length > 0 && piece.length <= size);
-          got.push(Buffer.from(piece));
-        }
-        assert.ok(got.slice(0, -1).every((piece) => piece.length >= size / 2));
-        assert.ok(Buffer.concat(got).equals(whole.subarray(0, total)));
-      }),
+      fc.asyncProperty(
+        pieceSizes,
+        totalBytes,
+        fc.integer({ min: 1, max: 900 }),
+        async (sizes, total, size) => {
+          const got: Buffer[] = [];
+          for await (const piece of piecesOf(new PieceReader(lent(sizes, whole.subarray(0, total))), size)) {
+            assert.ok(piece.length > 0 && piece.length <= size);
+            got.push(Buffer.from(piece));
+          }
+          assert.ok(got.slice(0, -1).every((piece) => piece.length >= size / 2));
+          assert.ok(Buffer.concat(got).equals(whole.subarray(0, total)));
+        },
+      ),
     ));
 
   test('hands on what breaks its source', async () => {

@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
 import { TundraError } from '../base/errors.js';
-import { diskPath, type Latin1, slashPath } from '../base/path-key.js';
+import { diskPath, type KeyRange, type Latin1, type PathKey, slashPath } from '../base/path-key.js';
 import { type PeerWalk, peerWalks } from './peer.fixture.js';
 import { createSelection, type SelectionRule, selectAll } from './selection.js';
 import { oddTree, testFolder, testTree } from './tree.fixture.js';
@@ -24,6 +25,17 @@ function walked(root: Latin1, rules: SelectionRule[] = [], followLinks = false):
   return result;
 }
 
+/** What each share of a walk yields and tells of, where these paths end one. */
+function inShares(root: Latin1, bounds: readonly PathKey[], followLinks = false) {
+  const ends = [...bounds].sort();
+  return [...ends, undefined].map((upTo, index) => {
+    const range: KeyRange = { after: ends[index - 1], upTo };
+    const warnings: string[] = [];
+    const onWarning = (kind: WalkWarning, key: string) => warnings.push(`${kind} ${slashPath(key)}`);
+    return { entries: [...walk(root, selectAll, { range, followLinks, onWarning })], warnings };
+  });
+}
+
 const include = (glob: Latin1): SelectionRule => ({ kind: 'include', glob });
 const exclude = (glob: Latin1): SelectionRule => ({ kind: 'exclude', glob });
 
@@ -38,6 +50,55 @@ describe('walk', () => {
     assert.equal(keys[0], '');
     for (const entry of entries) {
       assert.equal(entry.path, entry.key === '' ? root : `${root}/${slashPath(entry.key)}`);
+    }
+  });
+
+  it('yields the same entries in shares, one after another', (t) => {
+    const root = testTree(t, oddTree);
+    const all = [...walk(root, selectAll, { onWarning: () => assert.fail('nothing to warn of') })];
+    const keys = all.map(({ key }) => key);
+    // Paths that are not there, on either side of those that are.
+    const others = keys.flatMap((key) => [`${key}!`, `${key}\0`, `${key}\0zz`, `${key}/`]);
+    const bounds = fc.uniqueArray(fc.constantFrom(...keys, ...others), { maxLength: 3 });
+    fc.assert(
+      fc.property(bounds, (some) => {
+        assert.deepEqual(
+          inShares(root, some).flatMap(({ entries }) => entries),
+          all,
+        );
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('divides names around the separator as the order of paths does', (t) => {
+    const root = testTree(t, { 'a/b': 'file', 'a!': 'file', 'a.b': 'file', 'a/!': 'file', b: 'file' });
+    const shares = (...bounds: PathKey[]) =>
+      inShares(root, bounds).map(({ entries }) => entries.map(({ key }) => slashPath(key)).join(' '));
+    assert.deepEqual(shares('a'), ['. a', 'a/! a/b a! a.b b']);
+    assert.deepEqual(shares('a\0b'), ['. a a/! a/b', 'a! a.b b']);
+    assert.deepEqual(shares('a\0a', 'a!'), ['. a a/!', 'a/b a!', 'a.b b']);
+    assert.deepEqual(shares('', 'z'), ['.', 'a a/! a/b a! a.b b', '']);
+  });
+
+  it('tells of each thing in one share', async (t) => {
+    const tree = {
+      'a/sock/x': 'file',
+      'a/up': { link: '..' },
+      'b/x': 'file',
+      c: { link: 'nowhere' },
+    } as const;
+    const root = testTree(t, tree);
+    rmSync(`${root}/a/sock`, { recursive: true });
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(`${root}/a/sock`, resolve));
+    t.after(() => server.close());
+    const whole = inShares(root, [], true)[0]!.warnings;
+    assert.deepEqual(whole, ['socket a/sock', 'link-loop a/up', 'vanished c']);
+    // What lay below them when the backup was made makes them the way to a bound.
+    for (const bounds of [['a\0sock\0x'], ['a\0up\0b'], ['a\0sock\0x', 'a\0up\0b', 'c\0x'], ['c']]) {
+      const told = inShares(root, bounds, true).flatMap(({ warnings }) => warnings);
+      assert.deepEqual(told, whole, bounds.map(slashPath).join(' '));
     }
   });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -17,9 +18,17 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import type { Attributes } from '../base/attributes.js';
-import { diskPath, keyOfSlashPath, type Latin1, latin1OfNative, type PathKey } from '../base/path-key.js';
+import {
+  diskPath,
+  keyOfSlashPath,
+  type Latin1,
+  latin1OfNative,
+  type PathKey,
+  pathTo,
+} from '../base/path-key.js';
 import { runMark } from '../base/run-mark.js';
 import { TreeWriter, type TreeWriterOptions } from './tree-writer.js';
 
@@ -122,6 +131,11 @@ function writeFile(writer: TreeWriter, key: PathKey, text: string, values: Parti
     file.abort();
     throw error;
   }
+}
+
+function ownerAndMode(place: Place, path: Latin1) {
+  const { uid, gid, mode } = place.stat(path);
+  return { uid, gid, mode: mode & 0o7777 };
 }
 
 /** Runs without the rights of root. */
@@ -240,6 +254,58 @@ describe('TreeWriter', () => {
       [0o755, 0o4755],
     );
     assert.deepEqual(place.withoutSetId, ['f']);
+  });
+
+  it('leaves each file with its owner, whoever owns what is new in its folder', {
+    skip: !isRoot && 'only root may',
+  }, (t) => {
+    const place = new Place(t);
+    mkdirSync(join(place.root, 'd'), { recursive: true });
+    chownSync(join(place.root, 'd'), 1111, 2222);
+    chmodSync(join(place.root, 'd'), 0o2777);
+    const inFolder = { uid: own.uid, gid: 2222 };
+    const cases = {
+      own,
+      'of the folder': inFolder,
+      other: { uid: 1111, gid: 2222 },
+      third: { uid: 3, gid: own.gid },
+    };
+    const writer = place.writer();
+    writer.directory('', directory);
+    for (const folder of ['d', 'd\0made here']) {
+      writer.directory(folder, { ...directory, ...inFolder, mode: 0o2755 });
+      for (const [name, owner] of Object.entries(cases)) {
+        for (const turn of [1, 2])
+          writeFile(writer, `${folder}\0${name} ${turn}`, 'x', { ...owner, mode: 0o6755 });
+      }
+    }
+    writer.finish();
+    for (const folder of ['d', 'd/made here']) {
+      assert.deepEqual(ownerAndMode(place, folder), { ...inFolder, mode: 0o2755 });
+      for (const [name, owner] of Object.entries(cases)) {
+        for (const turn of [1, 2])
+          assert.deepEqual(
+            ownerAndMode(place, `${folder}/${name} ${turn}`),
+            { ...owner, mode: 0o6755 },
+            name,
+          );
+      }
+    }
+  });
+
+  it('does not count on a folder of others to stay as it is', { skip: !isRoot && 'only root may' }, (t) => {
+    const place = new Place(t);
+    mkdirSync(join(place.root, 'd'), { recursive: true });
+    chownSync(join(place.root, 'd'), 1111, 2222);
+    const writer = place.writer();
+    writer.directory('', directory);
+    writer.directory('d', directory);
+    writeFile(writer, 'd\0a', 'x');
+    // Its owner gives all that is new in it to a group of theirs.
+    chmodSync(join(place.root, 'd'), 0o2777);
+    writeFile(writer, 'd\0b', 'for this group only', { mode: 0o640 });
+    writer.finish();
+    assert.deepEqual(ownerAndMode(place, 'd/b'), { ...own, mode: 0o640 });
   });
 
   it('maps owners by name, else by number, if it may', { skip: !isRoot && 'only root may' }, (t) => {
@@ -495,6 +561,237 @@ describe('TreeWriter', () => {
     assert.deepEqual([rdev, mode & 0o7777], [(1 << 8) | 3, 0o640]);
   });
 });
+
+describe('two TreeWriters side by side', () => {
+  /** Two writers of one tree, as for the paths up to `bound` and for those behind it. */
+  function writersOf(place: Place, bound: PathKey, beforeReplacing: () => void = () => {}) {
+    const shared = new Set(pathTo(bound));
+    return [place.writer({ shared, beforeReplacing }), place.writer({ shared })] as const;
+  }
+
+  /** Ends the work of both, as the later one does first. */
+  function finish(...[first, second]: readonly TreeWriter[]) {
+    second?.finish();
+    second?.finishShared();
+    first?.finish();
+    first?.finishShared();
+  }
+
+  it('give a directory in which both work its attributes at the very end', (t) => {
+    const place = new Place(t);
+    const [first, second] = writersOf(place, 'd\0b');
+    const times = { root: 1.1e9, d: 1.2e9, own: 1.3e9 };
+    writeFile(second, 'd\0c', '2');
+    first.directory('', { ...directory, mtimeSeconds: times.root });
+    first.directory('a', { ...directory, mode: 0o711, mtimeSeconds: times.own });
+    writeFile(first, 'a\0x', '1');
+    first.directory('d', { ...directory, mode: 0o500, mtimeSeconds: times.d });
+    writeFile(first, 'd\0b', '1');
+    first.finish();
+    const found = (path: string) => [place.stat(path).mode & 0o777, place.stat(path).mtimeMs / 1000];
+    assert.deepEqual(found('a'), [0o711, times.own]);
+    assert.equal(found('d')[0], 0o700);
+    assert.equal(found('')[0], 0o700);
+    writeFile(second, 'd\0e', '2');
+    second.directory('z', { ...directory, mode: 0o711, mtimeSeconds: times.own });
+    second.finish();
+    second.finishShared();
+    assert.deepEqual(found('z'), [0o711, times.own]);
+    assert.equal(found('d')[0], 0o700);
+    first.finishShared();
+    assert.deepEqual(
+      [found(''), found('d')],
+      [
+        [0o755, times.root],
+        [0o500, times.d],
+      ],
+    );
+    assert.deepEqual(place.tree(), ['a/', 'a/x = 1', 'd/', 'd/b = 1', 'd/c = 2', 'd/e = 2', 'z/']);
+    assert.deepEqual(place.warnings, []);
+  });
+
+  it('reach what is inside a shared directory before that is closed to its owner', (t) => {
+    const place = new Place(t);
+    asNobody(place, () => {
+      const me = isRoot ? { uid: 65534, gid: process.getegid?.() ?? 0 } : own;
+      const [first, second] = writersOf(place, 'd\0e\0f');
+      first.directory('', { ...directory, ...me, mode: 0o300 });
+      first.directory('d', { ...directory, ...me, mode: 0 });
+      first.directory('d\0e', { ...directory, ...me, mode: 0o500 });
+      writeFile(first, 'd\0e\0f', 'x', me);
+      writeFile(second, 'd\0e\0g', 'x', me);
+      finish(first, second);
+    });
+    assert.deepEqual(place.warnings, []);
+    if (!isRoot) chmodSync(place.root, 0o700);
+    assert.equal(place.stat('d').mode & 0o777, 0);
+    if (!isRoot) chmodSync(place.onDisk('d'), 0o700);
+    assert.equal(place.stat('d/e').mode & 0o777, 0o500);
+  });
+
+  it('work in a directory that was there and is closed, whichever comes to it first', (t) => {
+    for (const isFirst of [true, false]) {
+      const place = new Place(t);
+      asNobody(place, () => {
+        mkdirSync(join(place.root, 'd', 'e'), { recursive: true });
+        for (const path of ['d/e', 'd', '']) chmodSync(join(place.root, path), 0o500);
+        const [first, second] = writersOf(place, 'd\0e\0f');
+        const doFirst = () => {
+          first.directory('', directory);
+          first.directory('d', { ...directory, mode: 0o711 });
+          first.directory('d\0e', { ...directory, mode: 0o500 });
+          writeFile(first, 'd\0e\0f', '1');
+        };
+        if (isFirst) doFirst();
+        writeFile(second, 'd\0e\0g', '2');
+        writeFile(second, 'h', '2');
+        if (!isFirst) doFirst();
+        finish(first, second);
+      });
+      assert.deepEqual(place.tree(), ['d/', 'd/e/', 'd/e/f = 1', 'd/e/g = 2', 'h = 2']);
+      assert.deepEqual(
+        ['', 'd', 'd/e'].map((path) => place.stat(path).mode & 0o777),
+        [0o755, 0o711, 0o500],
+      );
+      assert.deepEqual(
+        place.warnings.filter((text) => !text.includes('cannot set owner')),
+        [],
+      );
+    }
+  });
+
+  it('leave a folder closed that the backup does not hold, if only one works in it', (t) => {
+    const place = new Place(t);
+    asNobody(place, () => {
+      mkdirSync(join(place.root, 'd'), { recursive: true });
+      chmodSync(join(place.root, 'd'), 0o500);
+      const [, second] = writersOf(place, 'b');
+      assert.throws(() => second.file('d\0f', attributes()), { code: 'EACCES' });
+    });
+    assert.equal(place.stat('d').mode & 0o777, 0o500);
+  });
+
+  it('wait before anything but a directory comes to the place of a shared one', (t) => {
+    for (const kind of ['file', 'link', 'fifo'] as const) {
+      for (const key of ['d\0b', 'd', 'd\0a', 'e']) {
+        const place = new Place(t);
+        const isShared = key === 'd\0b' || key === 'd';
+        const waited: string[][] = [];
+        const [first, second] = writersOf(place, 'd\0b', () => {
+          // What the other one still does.
+          writeFile(second, 'd\0b\0y', '2');
+          writeFile(second, 'd\0z', '2');
+          finish(second);
+          waited.push(place.tree().filter((line) => !line.includes('.tundra-restore')));
+        });
+        writeFile(second, 'd\0b\0x', '2');
+        first.directory('', directory);
+        if (key !== 'd') first.directory('d', directory);
+        if (kind === 'file') writeFile(first, key, '1');
+        else first.special(key, kind === 'link' ? linkTo('../outside') : attributes({ type: 'fifo' }));
+        const shown = key.replaceAll('\0', '/');
+        const now = { file: `${shown} = 1`, link: `${shown} -> ../outside`, fifo: `${shown} special` }[kind];
+        const others = ['d/', 'd/b/', 'd/b/x = 2', 'd/b/y = 2', 'd/z = 2'];
+        assert.deepEqual(waited, isShared ? [others] : []);
+        const left = isShared
+          ? others.filter((line) => !line.startsWith(shown))
+          : ['d/', 'd/b/', 'd/b/x = 2'];
+        assert.deepEqual(place.tree(), [...left, now].sort(), `${kind} ${shown}`);
+        finish(first);
+        place.assertUntouched();
+        assert.deepEqual(place.warnings, []);
+      }
+    }
+  });
+
+  it('do not wait for a directory', (t) => {
+    const place = new Place(t);
+    const [first, second] = writersOf(place, 'd\0b', () => assert.fail('nothing is replaced'));
+    for (const key of ['', 'd', 'd\0b']) first.directory(key, directory);
+    finish(first, second);
+    assert.deepEqual(place.tree(), ['d/', 'd/b/']);
+  });
+
+  it('put a directory in the place of what was there once, and write through no link', (t) => {
+    for (const before of ['file', 'link', 'link to a file', 'fifo'] as const) {
+      for (const isFirst of [true, false]) {
+        const place = new Place(t);
+        mkdirSync(place.root);
+        const path = join(place.root, 'd');
+        if (before === 'file') writeFileSync(path, 'old');
+        else if (before === 'fifo') spawnSync('mkfifo', [path]);
+        else symlinkSync(before === 'link' ? place.outside : join(place.outside, 'b'), path);
+        const [first, second] = writersOf(place, 'd\0b');
+        const doFirst = () => {
+          first.directory('', directory);
+          first.directory('d', directory);
+          writeFile(first, 'd\0b', '1');
+        };
+        if (isFirst) doFirst();
+        writeFile(second, 'd\0c', '2');
+        if (!isFirst) doFirst();
+        finish(first, second);
+        assert.deepEqual(place.tree(), ['d/', 'd/b = 1', 'd/c = 2'], before);
+        assert.equal(place.stat('d').mode & 0o777, 0o755);
+        place.assertUntouched();
+      }
+    }
+  });
+
+  it('make one tree at the same time, over what was there', { timeout: 60_000 }, async (t) => {
+    const place = new Place(t);
+    const depth = 40;
+    const keys = Array.from({ length: depth }, (_, i) =>
+      Array(i + 1)
+        .fill('d')
+        .join('\0'),
+    );
+    for (let turn = 0; turn < 5; turn++) {
+      rmSync(place.root, { recursive: true, force: true });
+      mkdirSync(place.root);
+      symlinkSync(place.outside, join(place.root, 'd'));
+      await Promise.all(['1', '2'].map((name) => runInThread(t, place.root, keys, name)));
+      const files = keys.flatMap((key) => ['1', '2'].map((name) => `${key}\0${name}`.replaceAll('\0', '/')));
+      for (const path of files) assert.equal(readFileSync(place.onDisk(path), 'utf8'), path.at(-1));
+      place.assertUntouched();
+    }
+  });
+});
+
+/** Writes, in a thread of its own, a file into each of these directories, which are shared. */
+async function runInThread(
+  t: TestContext,
+  root: string,
+  keys: readonly PathKey[],
+  name: string,
+): Promise<void> {
+  const code = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import(workerData.module).then(({ TreeWriter }) => {
+      const { root, keys, name, attributes } = workerData;
+      const writer = new TreeWriter(root, {
+        shared: new Set(['', ...keys]),
+        owners: undefined,
+        numericOwner: false,
+        onWarning: (key, text) => { throw new Error(text); },
+        onSetIdLeftOut: () => {},
+      });
+      for (const key of keys) {
+        const file = writer.file(key + '\\0' + name, attributes);
+        file.write(Buffer.from(name));
+        file.commit();
+      }
+      writer.finish();
+      writer.finishShared();
+    });`;
+  const module = new URL('./tree-writer.js', import.meta.url).href;
+  const worker = new Worker(code, {
+    eval: true,
+    workerData: { module, root: latin1OfNative(root), keys, name, attributes: attributes() },
+  });
+  t.after(() => worker.terminate());
+  await once(worker, 'exit');
+}
 
 describe('the root of a TreeWriter', () => {
   it('may be any kind of entry: what is wanted may be one file', (t) => {

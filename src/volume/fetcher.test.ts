@@ -122,6 +122,26 @@ describe('VolumeFetcher', () => {
     await fetcher.close();
   });
 
+  it('fetches ahead nothing that another share has read already', async (t) => {
+    const here = place(t, { ahead: 2 });
+    const volumes = ['a', 'b', 'c', 'd'].map((name) => volume(name));
+    const fetcher = new VolumeFetcher(volumes, here.options);
+    // The later share first.
+    await Promise.all(volumes.slice(2).map((one) => fetcher.take(one)));
+    await Promise.all(volumes.slice(2).map((one) => fetcher.release(one)));
+    await Promise.all(volumes.slice(0, 2).map((one) => fetcher.take(one)));
+    await Promise.all(volumes.slice(0, 2).map((one) => fetcher.release(one)));
+    await turn();
+    assert.deepEqual(readdirSync(here.folder), []);
+    assert.deepEqual(here.log.filter((line) => line.startsWith('get')).sort(), [
+      'get a',
+      'get b',
+      'get c',
+      'get d',
+    ]);
+    await fetcher.close();
+  });
+
   it('reads a volume in place where the storage is a folder, and leaves it there', async (t) => {
     const here = place(t, {}, { localPathOf: (name) => join(here.folder, name) });
     writeFileSync(join(here.folder, 'a'), contentsOf('a'));

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { ByteStream } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
-import { isWithin, type PathKey } from '../base/path-key.js';
+import { isWithin, type KeyRange, type PathKey } from '../base/path-key.js';
 import {
   type Block,
   blocksOfEntries,
@@ -18,6 +18,7 @@ import { type NeededVolume, SetReader } from './set-reader.js';
 
 interface TestVolume extends NeededVolume {
   bytes: Buffer;
+  endKey: PathKey;
 }
 
 const pieceBytes = 65_536;
@@ -35,10 +36,19 @@ function inVolumes(blocks: readonly Block[], ends: readonly number[]): TestVolum
     const number = volumes.length + 1;
     const bytes = Buffer.concat(part.map(({ bytes }) => bytes));
     const startKey = part[0]!.key;
-    volumes.push({ number, name: `vol${number}`, startKey, lowestKey: startKey, bytes });
+    const endKey = part.at(-1)!.key;
+    volumes.push({ number, name: `vol${number}`, startKey, lowestKey: startKey, endKey, bytes });
     from = to;
   }
   return volumes;
+}
+
+/** Whether a volume may hold something of a range. */
+function mayHold(
+  { startKey, endKey }: Pick<TestVolume, 'startKey' | 'endKey'>,
+  { after, upTo }: KeyRange,
+): boolean {
+  return (after === undefined || endKey > after) && (upTo === undefined || startKey <= upTo);
 }
 
 /** A reader that notes what was opened and closed, and which files were cut short. */
@@ -47,6 +57,7 @@ function readerOf(
   wanted: PathKey = '',
   stream: (volume: TestVolume) => ByteStream = ({ bytes }) => lentPieces(bytes),
   onDamage?: (error: TundraError) => void,
+  range?: KeyRange,
 ) {
   const opened: number[] = [];
   const closed: number[] = [];
@@ -58,6 +69,7 @@ function readerOf(
     },
     onDamage,
     onCutShort: (key) => cutShort.push(key),
+    ...(range === undefined ? {} : { range }),
   });
   return { reader, opened, closed, cutShort };
 }
@@ -133,6 +145,110 @@ describe('SetReader', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  it('gives the entries of all shares one after another as without shares, whole files among them', async () => {
+    const bounds = fc.uniqueArray(fc.oneof(fc.nat(7), fc.constantFrom('a\0', 'a!', 'b\0a', 'c')), {
+      maxLength: 3,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        entriesInOrder,
+        fc.array(fc.nat(20), { maxLength: 5 }),
+        bounds,
+        fc.constantFrom<Reading>('all', 'some', 'none'),
+        fc.nat(),
+        async (entries, ends, chosen, how, choice) => {
+          const wanted = entries.length === 0 || choice % 2 ? '' : entries[choice % entries.length]!.key;
+          const volumes = inVolumes(blocksOfEntries(entries), ends);
+          const keys = chosen.map((key) => (typeof key === 'number' ? entries[key]?.key : key));
+          const upTo = [...new Set(keys)].filter((key) => key !== undefined).sort();
+          const found: [PathKey, string, string][] = [];
+          const data: (Buffer | undefined)[] = [];
+          for (const [index, bound] of [...upTo, undefined].entries()) {
+            const range = { after: upTo[index - 1], upTo: bound };
+            // As the shares of a plan are made, and as it must be with any volumes more.
+            const held = choice % 3 ? volumes : volumes.filter((volume) => mayHold(volume, range));
+            const { reader, opened, closed } = readerOf(held, wanted, undefined, undefined, range);
+            for (let entry = await nextEntry(reader); entry !== undefined; entry = await nextEntry(reader)) {
+              assert.ok(mayHold({ startKey: entry.key, endKey: entry.key }, range));
+              found.push([entry.key, entry.kind, entry.header.type]);
+              data.push(await read(reader, how));
+            }
+            assert.equal(reader.key, undefined);
+            assert.deepEqual(closed, opened);
+          }
+          const expected = entries.filter(({ key }) => isWithin(key, wanted));
+          assert.deepEqual(found, expected.map(isPresent));
+          for (const [i, entry] of expected.entries())
+            assert.ok(data[i]?.equals(entry.data) ?? how !== 'all');
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it('gives a file over several volumes to the share that it is the bound of, and to no other', async () => {
+    const data = Buffer.alloc(4 * pieceBytes + 9, 'abc');
+    const blocks = blocksOfEntries([fileEntry('a', 'x'), fileEntry('big', data), fileEntry('big\0z', 'y')]);
+    const volumes = inVolumes(blocks, [2, 3, 5]);
+    const before = readerOf(volumes, '', undefined, undefined, { after: undefined, upTo: 'big' });
+    assert.equal((await nextEntry(before.reader))?.key, 'a');
+    assert.equal((await nextEntry(before.reader))?.key, 'big');
+    assert.ok((await collect(before.reader.data())).equals(data));
+    assert.equal(await nextEntry(before.reader), undefined);
+    const behind = readerOf(volumes.slice(1), '', undefined, undefined, { after: 'big', upTo: undefined });
+    assert.equal(behind.reader.key, 'big\0');
+    assert.equal((await nextEntry(behind.reader))?.key, 'big\0z');
+    assert.equal((await collect(behind.reader.data())).toString(), 'y');
+    assert.equal(await nextEntry(behind.reader), undefined);
+  });
+
+  it('opens no volume behind the paths of its share', async () => {
+    const volumes = inVolumes(
+      blocksOfEntries(['a', 'b', 'c', 'd'].map((key) => fileEntry(key, key))),
+      [1, 2, 3],
+    );
+    const { reader, opened, closed } = readerOf(volumes, '', undefined, undefined, { after: 'a', upTo: 'b' });
+    assert.equal((await nextEntry(reader))?.key, 'b');
+    assert.equal(await nextEntry(reader), undefined);
+    assert.deepEqual(
+      [opened, closed],
+      [
+        [1, 2, 3],
+        [1, 2, 3],
+      ],
+    );
+  });
+
+  it('knows which paths of its share may be lacking, where a volume over the bound is left out', async () => {
+    const blocks = blocksOfEntries(['a', 'c', 'e', 'g'].map((key) => fileEntry(key, key)));
+    // The second one, with c and e, is left out.
+    const volumes = inVolumes(blocks, [1, 3]);
+    volumes[1]!.lowestKey = 'a';
+    const lacking = async (range: KeyRange) => {
+      const reader = new SetReader(
+        0,
+        volumes.filter((volume) => mayHold(volume, range)),
+        '',
+        {
+          range,
+          open: async ({ number, bytes }) =>
+            number === 2 ? undefined : { bytes: lentPieces(bytes), close: async () => {} },
+        },
+      );
+      const found: string[] = [];
+      for (const path of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
+        // As the merge does: a set that may have the path, or what is before it, is read on.
+        while (reader.key !== undefined && (reader.key < path || (reader.key === path && !reader.entry)))
+          await reader.advance();
+        if (mayHold({ startKey: path, endKey: path }, range) && reader.mayLack(path)) found.push(path);
+      }
+      return found;
+    };
+    assert.deepEqual(await lacking({ after: undefined, upTo: undefined }), ['b', 'c', 'd', 'e', 'f']);
+    assert.deepEqual(await lacking({ after: undefined, upTo: 'd' }), ['b', 'c', 'd']);
+    assert.deepEqual(await lacking({ after: 'd', upTo: undefined }), ['e', 'f']);
   });
 
   it('knows only a bound until it is asked to go on, and at the end of each volume', async () => {
@@ -247,7 +363,14 @@ describe('SetReader', () => {
     const blocks = blocksOfEntries([fileEntry('a', Buffer.alloc(3 * pieceBytes, 'x'))]);
     const headless = readerOf(inVolumes(blocks.slice(1), []));
     await assert.rejects(nextEntry(headless.reader), { code: 'format', message: /beginning of the file/ });
-    const empty = { number: 1, name: 'vol1', startKey: '', lowestKey: '', bytes: Buffer.alloc(0) };
+    const empty = {
+      number: 1,
+      name: 'vol1',
+      startKey: '',
+      lowestKey: '',
+      endKey: '',
+      bytes: Buffer.alloc(0),
+    };
     const [late] = inVolumes([...blocksOfEntries([fileEntry('0', '')]), ...blocks.slice(1)], []);
     const inside = readerOf([empty, { ...late!, number: 2 }]);
     assert.equal((await nextEntry(inside.reader))?.key, '0');
@@ -320,7 +443,14 @@ describe('SetReader', () => {
     assert.deepEqual(await readAll(last.reader), [size]);
     assert.deepEqual(last.cutShort, ['a']);
     // The peer's last volume can be empty, and then begin anywhere.
-    const empty = { number: 3, name: 'vol3', startKey: '', lowestKey: 'a', bytes: Buffer.alloc(0) };
+    const empty = {
+      number: 3,
+      name: 'vol3',
+      startKey: '',
+      lowestKey: 'a',
+      endKey: '',
+      bytes: Buffer.alloc(0),
+    };
     const emptied = readerOf([...inVolumes([one!, two!], [1]), empty]);
     assert.deepEqual(await readAll(emptied.reader), [size]);
     assert.deepEqual(emptied.cutShort, ['a']);
@@ -465,7 +595,14 @@ describe('SetReader', () => {
       const [block] = blocksOfEntries([fileEntry(key, 'x')]);
       // The root is written as a dot of its own.
       if (key === '.') block!.bytes.write('snapshot/./x', 0, 'latin1');
-      const volume = { number: 1, name: 'vol1', startKey: '', lowestKey: '', bytes: resummed(block!.bytes) };
+      const volume = {
+        number: 1,
+        name: 'vol1',
+        startKey: '',
+        lowestKey: '',
+        endKey: '',
+        bytes: resummed(block!.bytes),
+      };
       const { reader } = readerOf([volume]);
       await assert.rejects(nextEntry(reader), { code: 'format' });
     }
