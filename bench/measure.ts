@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A program call. */
@@ -58,6 +58,19 @@ export async function measure(command: Command, folder: string): Promise<Measure
 /** Lets earlier writes reach the disk, so that nobody pays for another's. Nothing leaves the page cache. */
 export function settleDisk(): void {
   spawnSync('sync', { stdio: 'ignore' });
+}
+
+/**
+ * Writes so many bytes to a folder and removes them. On a file system in memory, and in a virtual machine, pages that
+ * nobody has used before are much slower: without this the tool that comes first to them pays.
+ */
+export function touchMemory(folder: string, sizeBytes: number): void {
+  const path = join(folder, 'touched');
+  const file = openSync(path, 'w');
+  const piece = Buffer.alloc(1 << 20, 1);
+  for (let written = 0; written < sizeBytes; written += piece.length) writeSync(file, piece);
+  closeSync(file);
+  rmSync(path);
 }
 
 function endOf(child: ChildProcess): Promise<string> {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { displayBytes } from '../src/base/path-key.js';
 import { compareTrees, describeTree, type TreeDescription } from '../test/trees/describe.js';
 import { removeTree } from '../test/trees/writer.js';
-import { type Measurement, measure, settleDisk } from './measure.js';
+import { type Measurement, measure, settleDisk, touchMemory } from './measure.js';
 import type { Options } from './options.js';
 import type { Findings } from './report.js';
 import { type Ground, type Operation, operations, stopAgents, type Tool } from './tools.js';
@@ -49,6 +49,7 @@ export async function runRounds(
         const working: Runner[] = [];
         for (const runner of runners) {
           try {
+            if (operation === 'restore') touchMemory(folder, 1.3 * course.sizeBytes);
             const measurement = await run(runner, operation);
             if (course.check) checkResult(runner, operation, files.length, expected);
             if (course.only.has(operation)) {

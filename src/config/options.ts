@@ -177,7 +177,7 @@ export type OptionName = (typeof optionSchemas)[number]['name'];
 export interface CommandSchema {
   name: string;
   aliases: readonly string[];
-  arguments: readonly ('SOURCE' | 'URL' | 'TARGET' | 'FOLDER')[];
+  arguments: readonly ('SOURCE' | 'URL' | 'TARGET' | 'FOLDER' | 'TIME' | 'COUNT')[];
   help: string;
 }
 
@@ -209,6 +209,30 @@ export const commandSchemas = [
     help: 'tell which backups there are',
   },
   { name: 'list-current-files', aliases: ['ls'], arguments: ['URL'], help: 'list the files in the backup' },
+  {
+    name: 'cleanup',
+    aliases: ['cl'],
+    arguments: ['URL'],
+    help: 'delete what belongs to no finished backup; only tells without --force',
+  },
+  {
+    name: 'remove-older-than',
+    aliases: ['ro'],
+    arguments: ['TIME', 'URL'],
+    help: 'delete the chains whose last backup is older; only tells without --force',
+  },
+  {
+    name: 'remove-all-but-n-full',
+    aliases: ['ra'],
+    arguments: ['COUNT', 'URL'],
+    help: 'delete all but the last so many chains; only tells without --force',
+  },
+  {
+    name: 'remove-all-inc-of-but-n-full',
+    aliases: ['ri'],
+    arguments: ['COUNT', 'URL'],
+    help: 'delete the incremental backups of all but the last so many chains; only tells without --force',
+  },
   {
     name: 'plan',
     aliases: [],

@@ -146,3 +146,46 @@ export function costOf(table: PriceTable, items: Iterable<PricedItem>): Cost {
   for (const { retrieval, requests, traffic } of lines.values()) total += retrieval + requests + traffic;
   return { currency: table.currency, total, unpriced: [...unpriced], lines: [...lines.values()] };
 }
+
+/** An object that is to be deleted, and how long it has been stored. */
+export interface DeletedItem {
+  storageClass: string;
+  sizeBytes: number;
+  ageSeconds: number;
+}
+
+/** What is still to be paid for objects of one class that are deleted before their time. */
+export interface EarlyDeletion {
+  storageClass: string;
+  minimumDays: number;
+  objects: number;
+  bytes: number;
+  /** In the table's currency; undefined where the table has no price of storing. */
+  cost: number | undefined;
+}
+
+const daySeconds = 86_400;
+const daysPerMonth = 30;
+
+/** The objects that are younger than their class is paid for at least. Classes without such a time are left out. */
+export function earlyDeletions(table: PriceTable, items: Iterable<DeletedItem>): EarlyDeletion[] {
+  const found = new Map<string, EarlyDeletion>();
+  for (const { storageClass, sizeBytes, ageSeconds } of items) {
+    const { minimumDays = 0, storagePerGbMonth } = table.classes.get(storageClass) ?? {};
+    const daysLeft = minimumDays - ageSeconds / daySeconds;
+    if (daysLeft <= 0) continue;
+    const line = found.get(storageClass) ?? {
+      storageClass,
+      minimumDays,
+      objects: 0,
+      bytes: 0,
+      cost: storagePerGbMonth === undefined ? undefined : 0,
+    };
+    found.set(storageClass, line);
+    line.objects++;
+    line.bytes += sizeBytes;
+    if (line.cost !== undefined && storagePerGbMonth !== undefined)
+      line.cost += (sizeBytes / bytesPerGb) * storagePerGbMonth * (daysLeft / daysPerMonth);
+  }
+  return [...found.values()];
+}

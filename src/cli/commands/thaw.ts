@@ -88,7 +88,7 @@ export function planPrinter(
 }
 
 /** The user's prices: of `--prices`, else of the file in the configuration folder, which need not be there. */
-function priceTable(
+export function priceTable(
   options: OptionValues,
   environment: NodeJS.ProcessEnv,
 ): { prices: PriceTable | undefined; path: string } {
