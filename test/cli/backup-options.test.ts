@@ -142,8 +142,8 @@ describe('full or incremental', () => {
     withTrial('plain', async (trial) => {
       smallTree(trial.source);
       await trial.full(...at(0));
-      const { stderr } = await trial.run([...at(-100), trial.source, trial.url], { status: 23 });
-      assert.match(stderr, /clock/);
+      const { told } = await trial.run([...at(-100), trial.source, trial.url], { status: 23 });
+      assert.match(told, /clock/);
       assert.equal(namesIn(trial.store).length, 3);
     }));
 
@@ -166,8 +166,8 @@ describe('what a chain is of', () => {
       await trial.full(...at(0));
       const before = contentsOf(trial.store);
       const moved = await trial.run([...at(1), other, trial.url], { status: 42 });
-      assert.match(moved.stderr, /allow-source-mismatch/);
-      assert.ok(moved.stderr.includes(other) && moved.stderr.includes(trial.source));
+      assert.match(moved.told, /allow-source-mismatch/);
+      assert.ok(moved.told.includes(other) && moved.told.includes(trial.source));
       assert.deepEqual(contentsOf(trial.store), before);
       await trial.run([...at(2), '--allow-source-mismatch', other, trial.url]);
       // What the new place has made is what counts from then on; a full backup of the old one is fine too.
@@ -184,8 +184,8 @@ describe('what a chain is of', () => {
           'latin1',
         );
       }
-      const { stderr } = await trial.run([...at(6), trial.source, trial.url], { status: 3 });
-      assert.match(stderr, /elsewhere\.example/);
+      const { told } = await trial.run([...at(6), trial.source, trial.url], { status: 3 });
+      assert.match(told, /elsewhere\.example/);
       await trial.run([...at(6), '--allow-source-mismatch', trial.source, trial.url]);
     }));
 

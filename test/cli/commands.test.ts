@@ -170,9 +170,9 @@ describe('wrong command lines', () => {
       smallTree(trial.source);
       for (const [args, status, text] of wrongLines) {
         const given = args(trial);
-        const { stderr } = await trial.run(given, { status });
-        assert.match(stderr, text, given.join(' '));
-        assert.ok(!stderr.includes('geheim'), 'a password came out');
+        const { told } = await trial.run(given, { status });
+        assert.match(told, text, given.join(' '));
+        assert.ok(!told.includes('geheim'), 'a password came out');
       }
       assert.deepEqual(namesIn(trial.store), []);
     }));
@@ -188,14 +188,14 @@ describe('wrong command lines', () => {
     withTrial('plain', async (trial) => {
       smallTree(trial.source);
       writeFileSync(trial.path('file'), 'keep me');
-      const { stderr } = await trial.run(
+      const { told } = await trial.run(
         ['full', trial.source, trial.url, '--archive-dir', trial.path('file')],
         {
           status: 9,
           ownArchive: true,
         },
       );
-      assert.match(stderr, /--archive-dir/);
+      assert.match(told, /--archive-dir/);
       assert.equal(readFileSync(trial.path('file'), 'utf8'), 'keep me');
       assert.deepEqual(namesIn(trial.store), []);
     }));

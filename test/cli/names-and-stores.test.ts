@@ -119,8 +119,8 @@ describe('names and stores', () => {
   it('prefixes with a stripe are refused', () =>
     withTrial('plain', async (trial) => {
       const url = twoStores(trial, '', [['hot_'], ['cold_']]);
-      const { stderr } = await trial.run(['full', trial.source, url], { status: 'any' });
-      assert.match(stderr, /prefixes/);
+      const { told } = await trial.run(['full', trial.source, url], { status: 'any' });
+      assert.match(told, /prefixes/);
     }));
 
   it('--volsize bounds every volume', () =>
@@ -177,8 +177,8 @@ describe('names and stores', () => {
         [['--tempdir', trial.path('file')], {}],
         [[], { TMPDIR: trial.path('file/below') }],
       ] as const) {
-        const { stderr } = await trial.run(['full', ...args, trial.source, trial.url], { status: 1, env });
-        assert.match(stderr, /no temporary folder in .*\/file/);
+        const { told } = await trial.run(['full', ...args, trial.source, trial.url], { status: 1, env });
+        assert.match(told, /no temporary folder in .*\/file/);
       }
     }));
 });

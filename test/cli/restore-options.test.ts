@@ -81,8 +81,8 @@ describe('restore', () => {
       assert.equal(lstatSync(b).mode & 0o777, 0o600);
       for (const gone of ['sub/b', 'nothing', 'sub/c/below', 'su', 'sub/deep/odd']) {
         const target = trial.newTarget();
-        const { stderr } = await trial.run(['restore', '-r', gone, trial.url, target], { status: 19 });
-        assert.match(stderr, new RegExp(`${gone} not found in archive`));
+        const { told } = await trial.run(['restore', '-r', gone, trial.url, target], { status: 19 });
+        assert.match(told, new RegExp(`${gone} not found in archive`));
         assert.ok(!existsSync(target));
       }
       const link = trial.newTarget();
@@ -111,8 +111,8 @@ describe('restore', () => {
       tree.directory('link');
       tree.finish();
       const before = contentsOf(target);
-      const { stderr } = await trial.run(['restore', trial.url, target], { status: 11 });
-      assert.match(stderr, /already exists/);
+      const { told } = await trial.run(['restore', trial.url, target], { status: 11 });
+      assert.match(told, /already exists/);
       assert.deepEqual(contentsOf(target), before);
 
       await trial.run(['restore', '--force', trial.url, target]);
@@ -200,11 +200,11 @@ describe('restore', () => {
       for (const path of [place, trial.temp]) chownSync(path, uid, uid);
       mkdirSync(archive);
       chownSync(archive, uid, uid);
-      const { stderr } = await trial.run(['restore', '--archive-dir', archive, trial.url, target], {
+      const { told } = await trial.run(['restore', '--archive-dir', archive, trial.url, target], {
         uid,
         ownArchive: true,
       });
-      assert.match(stderr, /cannot set owner.*only root may/);
+      assert.match(told, /cannot set owner.*only root may/);
       const leaveOut: Field[] = ['owner'];
       const state = describeTree(trial.source, { leaveOut });
       assert.deepEqual(compareTrees(state, describeTree(target, { leaveOut })), []);

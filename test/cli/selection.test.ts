@@ -124,8 +124,8 @@ describe('selection', () => {
         [['--exclude', '**.log', '--include', `${trial.source}/a`], 16, /isn't an exclude/],
         [['--exclude', `${trial.source}//a`], 15, /two slashes/],
       ] as const) {
-        const { stderr } = await trial.run(['full', ...options, trial.source, trial.url], { status });
-        assert.match(stderr, text);
+        const { told } = await trial.run(['full', ...options, trial.source, trial.url], { status });
+        assert.match(told, text);
       }
     }));
 
@@ -181,8 +181,8 @@ describe('selection', () => {
       tree.symlink('to nowhere', 'nowhere');
       tree.symlink('folder/loop', '..');
       tree.finish();
-      const { stderr } = await trial.full('--copy-links');
-      assert.match(stderr, /loop/);
+      const { told } = await trial.full('--copy-links');
+      assert.match(told, /loop/);
       const target = trial.newTarget();
       await trial.run(['restore', trial.url, target]);
       const restored = describeTree(target);

@@ -110,8 +110,8 @@ describe('a damaged local signature file', { timeout: 120_000 }, () => {
     damaged[damaged.length >> 1]! ^= 1;
     writeFileSync(file, damaged);
     changeSmallTree(trial.source);
-    const { stderr } = await trial.incremental();
-    assert.match(stderr, /is damaged\nIt is fetched from the storage again/);
+    const { told } = await trial.incremental();
+    assert.match(told, /is damaged\nIt is fetched from the storage again/);
     assert.deepEqual(gunzipSync(readFileSync(file)), gunzipSync(whole));
     await assertIndexed(trial);
     await trial.run(['verify', '--compare-data', trial.url, trial.source]);

@@ -59,7 +59,7 @@ describe('list-current-files', () => {
         assert.deepEqual(listed.map((path) => path.slice(0, -1)).sort(), expected);
       }
       const early = await trial.run(['list-current-files', '-t', '1600000000', trial.url]);
-      assert.match(early.stderr, /Using oldest available chain/);
+      assert.match(early.told, /Using oldest available chain/);
     }));
 });
 
@@ -128,9 +128,9 @@ describe('two runs at once', () => {
           ['restore', trial.url, trial.newTarget()],
           ['collection-status', trial.url],
         ]) {
-          const { status, stderr } = await trial.start(args).ended;
-          assert.equal(status, 23, stderr);
-          assert.match(stderr, new RegExp(`process ${first.child.pid},`));
+          const { status, told } = await trial.start(args).ended;
+          assert.equal(status, 23, told);
+          assert.match(told, new RegExp(`process ${first.child.pid},`));
         }
         // Another name is another archive.
         const other = trial.path('elsewhere');

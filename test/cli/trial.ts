@@ -35,10 +35,15 @@ export interface RunOptions {
   ownArchive?: boolean;
 }
 
+/** What a run of tundra printed: apart, and all of it. */
+export interface TrialOutcome extends Outcome {
+  told: string;
+}
+
 /** A program that runs. */
 export interface Running {
   child: ChildProcess;
-  ended: Promise<Outcome & { signal: NodeJS.Signals | null }>;
+  ended: Promise<TrialOutcome & { signal: NodeJS.Signals | null }>;
 }
 
 /**
@@ -96,7 +101,7 @@ export class Trial {
   }
 
   /** Runs tundra to its end, which must be as expected. */
-  async run(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  async run(args: readonly string[], options: RunOptions = {}): Promise<TrialOutcome> {
     const outcome = await this.start(args, options).ended;
     this.check(args, outcome, options.status ?? 0);
     return outcome;
@@ -134,11 +139,11 @@ export class Trial {
     this.#accepted = [...this.#accepted, ...this.leftovers()];
   }
 
-  full(...options: string[]): Promise<Outcome> {
+  full(...options: string[]): Promise<TrialOutcome> {
     return this.run(['full', ...options, this.source, this.url]);
   }
 
-  incremental(...options: string[]): Promise<Outcome> {
+  incremental(...options: string[]): Promise<TrialOutcome> {
     return this.run(['incremental', ...options, this.source, this.url]);
   }
 
@@ -168,7 +173,7 @@ export async function withTrial<T>(seal: Seal, act: (trial: Trial) => Promise<T>
   }
 }
 
-function outcomeOf(child: ChildProcess): Promise<Outcome & { signal: NodeJS.Signals | null }> {
+function outcomeOf(child: ChildProcess): Promise<TrialOutcome & { signal: NodeJS.Signals | null }> {
   return new Promise((resolve, reject) => {
     let stdout = '';
     let stderr = '';
@@ -179,7 +184,7 @@ function outcomeOf(child: ChildProcess): Promise<Outcome & { signal: NodeJS.Sign
       stderr += text;
     });
     child.on('error', reject);
-    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr }));
+    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr, told: stdout + stderr }));
   });
 }
 
@@ -201,4 +206,12 @@ export function contentsOf(folder: string): Map<Latin1, Latin1> {
   };
   visit(latin1OfNative(folder), '');
   return found;
+}
+
+/** What a run said beside how it brought the local archive up to date. */
+export function remarksIn(told: string): string {
+  return told.replace(
+    /^(?:Local and Remote metadata are synchronized, no sync needed\.|Synchronizing remote metadata to local cache\.\.\.|Copying \S+ to local cache\.)\n/gm,
+    '',
+  );
 }

@@ -161,8 +161,8 @@ describe('plan', () => {
       await twoSets(trial);
       const prices = trial.path('prices.json');
       writeFileSync(prices, '{}');
-      const { stderr } = await trial.run(['thaw', '--prices', prices, trial.url], { status: 23 });
-      assert.match(stderr, /price table .*prices\.json/);
+      const { told } = await trial.run(['thaw', '--prices', prices, trial.url], { status: 23 });
+      assert.match(told, /price table .*prices\.json/);
       assert.deepEqual(trial.requests(), []);
     }));
 });
@@ -236,9 +236,9 @@ describe('restore', () => {
       await twoSets(trial);
       const target = trial.newTarget();
       const command = ['restore', '--no-wait', trial.url, target];
-      const { stderr } = await trial.run(command, { status: 75 });
+      const { told } = await trial.run(command, { status: 75 });
       assert.match(
-        stderr,
+        told,
         /^\d+ volumes were asked for and are not ready yet; the last one .*Z, as the storage says\.$/m,
       );
       assert.ok(!existsSync(target));
@@ -294,8 +294,8 @@ describe('restore', () => {
       writeFileSync(path, readFileSync(path).fill(0xff, 1000, 1100));
       trial.configure({ thaw: '60' });
       const startedMs = Date.now();
-      const { stderr } = await trial.run(['restore', trial.url, trial.newTarget()], { status: 21 });
-      assert.match(stderr, /hash mismatch/);
+      const { told } = await trial.run(['restore', trial.url, trial.newTarget()], { status: 21 });
+      assert.match(told, /hash mismatch/);
       assert.ok(Date.now() - startedMs < 50_000, 'it waits');
     }));
 
@@ -306,8 +306,8 @@ describe('restore', () => {
       const damaged = namesIn(archive).find((name) => name.includes('new-signatures'))!;
       writeFileSync(join(archive, damaged), 'damaged');
       const target = trial.newTarget();
-      const { stderr } = await trial.run(['restore', '--path-to-restore', 'a', trial.url, target]);
-      assert.match(stderr, /new-signatures.* is damaged\nIt is fetched from the storage again/);
+      const { told } = await trial.run(['restore', '--path-to-restore', 'a', trial.url, target]);
+      assert.match(told, /new-signatures.* is damaged\nIt is fetched from the storage again/);
       assert.ok(namesOf(trial.requests(), 'thaw').length < trial.coldNames().length / 2);
     }));
 
@@ -318,7 +318,7 @@ describe('restore', () => {
         rmSync(join(trial.hot, name));
       }
       const target = trial.newTarget();
-      const { stderr } = await trial.run([
+      const { told } = await trial.run([
         '--name',
         'new',
         'restore',
@@ -328,7 +328,7 @@ describe('restore', () => {
         target,
       ]);
       assert.match(
-        stderr,
+        told,
         /^The signatures of the backup of .* are not here\.\nMore volumes may be asked for/m,
       );
       assert.deepEqual(compareTrees(describeTree(join(trial.source, 'b')), describeTree(target)), []);

@@ -26,8 +26,8 @@ const lie =
   /^Manifests and signatures lie in cold storage, where every run that needs them must wait:\n((?:\t.*\n)+)Keep them in hot storage/m;
 
 /** The names that a run told of. */
-function toldNames(stderr: string): string[] {
-  const [, list = ''] = lie.exec(stderr) ?? [];
+function toldNames(told: string): string[] {
+  const [, list = ''] = lie.exec(told) ?? [];
   return list.match(/\S+/g)?.sort() ?? [];
 }
 
@@ -36,8 +36,8 @@ describe('metadata in cold storage', () => {
     withColdTrial({ thaw: '60', coldPrefixes: ['cold_', 'hot_', 'sig_'] }, async (trial) => {
       await twoSets(trial);
       writeSource(trial, 2);
-      const { stderr } = await trial.run(['--allow-source-mismatch', 'incremental', trial.source, trial.url]);
-      assert.match(stderr, /^hot_.*-inc\..*\.manifest lies in cold storage: .* is not compared with it\.$/m);
+      const { told } = await trial.run(['--allow-source-mismatch', 'incremental', trial.source, trial.url]);
+      assert.match(told, /^hot_.*-inc\..*\.manifest lies in cold storage: .* is not compared with it\.$/m);
       for (const command of ['collection-status', 'list-current-files', 'plan']) {
         await trial.run([command, trial.url]);
       }
@@ -53,23 +53,23 @@ describe('metadata in cold storage', () => {
       trial.archive = trial.path('empty');
       await trial.run(['collection-status', trial.url]);
       const plan = await trial.run(['plan', trial.url], { status: 75 });
-      assert.deepEqual(toldNames(plan.stderr), manifests);
-      assert.match(plan.stderr, /^2 files of metadata must be thawed first\.\nRun "thaw"/m);
+      assert.deepEqual(toldNames(plan.told), manifests);
+      assert.match(plan.told, /^2 files of metadata must be thawed first\.\nRun "thaw"/m);
       assert.deepEqual(trial.requests(), []);
 
       const backup = ['incremental', '--allow-source-mismatch', trial.source, trial.url];
       const first = await trial.run(backup, { status: 75 });
-      assert.deepEqual(toldNames(first.stderr), manifests);
+      assert.deepEqual(toldNames(first.told), manifests);
       assert.match(
-        first.stderr,
+        first.told,
         /^2 files of metadata asked for and not ready yet\.\nRun the same command later/m,
       );
       const asked = trial.requests();
       assert.deepEqual(namesOf(asked, 'thaw'), manifests);
       assert.equal(asked.length, 2);
       for (const command of [backup, ['list-current-files', trial.url], ['thaw', trial.url]]) {
-        const { stderr } = await trial.run(command, { status: 75 });
-        assert.deepEqual(toldNames(stderr), manifests);
+        const { told } = await trial.run(command, { status: 75 });
+        assert.deepEqual(toldNames(told), manifests);
       }
       assert.deepEqual(trial.requests(), []);
 
@@ -89,8 +89,8 @@ describe('metadata in cold storage', () => {
       assert.equal(metadata.length, 4);
       trial.archive = trial.path('empty');
       const target = trial.newTarget();
-      const { stderr } = await trial.run(['restore', '--path-to-restore', 'c', trial.url, target]);
-      assert.deepEqual(toldNames(stderr), metadata);
+      const { told } = await trial.run(['restore', '--path-to-restore', 'c', trial.url, target]);
+      assert.deepEqual(toldNames(told), metadata);
       assert.deepEqual(compareTrees(describeTree(`${trial.source}/c`), describeTree(target)), []);
       const requests = trial.requests();
       assert.deepEqual(namesOf(requests, 'refused'), []);

@@ -221,7 +221,7 @@ function programOf(trial: Trial, url: string): Runner {
     const outcome = await ended;
     clearTimeout(killer);
     trial.check(args, outcome, 'any');
-    return { status: outcome.status ?? -1, text: outcome.stderr };
+    return { status: outcome.status ?? -1, text: outcome.told };
   };
   return {
     backup: (mode, step) => run([...(mode === 'auto' ? [] : [mode]), trial.source, url], step),

@@ -30,8 +30,8 @@ test('a path that is not in the backup is an error, not a plan of nothing', asyn
       ['thaw', url],
       ['restore', '--dry-run', url, target],
     ]) {
-      const { stdout, stderr } = await trial.run([...options, 'sub/x', ...command], { status: 19 });
-      assert.match(stderr, /^sub\/x not found in archive\./m);
+      const { stdout, told } = await trial.run([...options, 'sub/x', ...command], { status: 19 });
+      assert.match(told, /^sub\/x not found in archive\./m);
       assert.doesNotMatch(stdout, /Volumes needed|Required volumes/);
     }
     const { stdout } = await trial.run([...options, 'sub/b', 'plan', url]);

@@ -25,8 +25,8 @@ describe('hostile manifests and signatures', () => {
         { bytes: tarOf([root, fileEntry('snapshot/m', '1')]), start: '.', end: 'm' },
         { bytes: tarOf([fileEntry('snapshot/a', '2'), fileEntry('snapshot/b', '3')]), start: 'x', end: 'z' },
       ]);
-      const { stderr } = await trial.run(['restore', trial.url, target], { status: 1 });
-      assert.match(stderr, /path order|manifest says/);
+      const { told } = await trial.run(['restore', trial.url, target], { status: 1 });
+      assert.match(told, /path order|manifest says/);
       assert.ok(!existsSync(join(target, 'a')));
     }));
 
@@ -51,8 +51,8 @@ describe('hostile manifests and signatures', () => {
       for (const [index, [manifest, status, message]] of cases.entries()) {
         writeFileSync(join(trial.store, name), manifest, 'latin1');
         trial.archive = trial.path(`archive/${index}`);
-        const { stderr } = await trial.run(['restore', trial.url, target], { status });
-        assert.match(stderr, message, manifest.slice(0, 200));
+        const { told } = await trial.run(['restore', trial.url, target], { status });
+        assert.match(told, message, manifest.slice(0, 200));
         assert.ok(!existsSync(join(target, 'a')));
       }
     }));
@@ -75,9 +75,9 @@ describe('hostile manifests and signatures', () => {
           ['list-current-files', trial.url],
           ['incremental', '--current-time', String(craftedSeconds + 9), trial.source, trial.url],
         ]) {
-          const { status, stderr } = await trial.run(args, { status: 'any' });
+          const { status, told } = await trial.run(args, { status: 'any' });
           assert.notEqual(status, 0, args.join(' '));
-          assert.match(stderr, text, `${index} ${args[0]}`);
+          assert.match(told, text, `${index} ${args[0]}`);
         }
       }
       assert.equal(namesIn(trial.store).filter((name) => name.includes('-inc')).length, 0);
@@ -97,7 +97,7 @@ describe('hostile manifests and signatures', () => {
       );
       writeFileSync(join(trial.source, 'a'), 'a of now');
       writeFileSync(join(trial.source, 'z'), 'z of now');
-      const { stderr } = await trial.run([
+      const { told } = await trial.run([
         'incremental',
         '--allow-source-mismatch',
         '--current-time',
@@ -105,7 +105,7 @@ describe('hostile manifests and signatures', () => {
         trial.source,
         trial.url,
       ]);
-      assert.match(stderr, /a: signature is unusable/);
+      assert.match(told, /a: signature is unusable/);
       const target = trial.newTarget();
       await trial.run(['restore', trial.url, target]);
       assert.deepEqual(compareTrees(describeTree(trial.source), describeTree(target)), []);

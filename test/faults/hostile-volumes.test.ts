@@ -8,7 +8,7 @@ import { cpSync, existsSync, lstatSync, readFileSync, rmSync, writeFileSync } fr
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { changeSmallTree, smallTree } from '../cli/small-tree.js';
-import { isRoot, namesIn, withTrial } from '../cli/trial.js';
+import { isRoot, namesIn, remarksIn, withTrial } from '../cli/trial.js';
 import { randomNumbers } from '../trees/contents.js';
 import {
   type CraftedEntry,
@@ -146,9 +146,9 @@ describe('hostile volumes', () => {
     it(`${what} is refused`, () =>
       withScene(async ({ trial, outside, target }) => {
         writeCraftedSet(trial.store, 0, [{ bytes: tarOf(entries(outside)) }]);
-        const { status, stderr } = await trial.run(['restore', trial.url, target], { status: 'any' });
+        const { status, told } = await trial.run(['restore', trial.url, target], { status: 'any' });
         assert.notEqual(status, 0);
-        assert.match(stderr, text);
+        assert.match(told, text);
         assert.ok(!existsSync(join(target, 'evil')) && !existsSync(join(target, 'a/evil')));
       }));
   }
@@ -158,8 +158,8 @@ describe('hostile volumes', () => {
       withScene(async ({ trial, outside, target }) => {
         const good = fileEntry('snapshot/z', 'good');
         writeCraftedSet(trial.store, 0, [{ bytes: tarOf([...entries(outside), good]) }]);
-        const { stderr } = await trial.run(['restore', trial.url, target], { status: 1 });
-        assert.match(stderr, text);
+        const { told } = await trial.run(['restore', trial.url, target], { status: 1 });
+        assert.match(told, text);
         assert.equal(readFileSync(join(target, 'z'), 'utf8'), 'good');
       }));
   }
@@ -173,10 +173,10 @@ describe('hostile volumes', () => {
           ['restore', '--force', trial.url, target],
           ['verify', trial.url, trial.source],
         ]) {
-          const { stderr, stdout } = await trial.run(args, { status: 1 });
+          const { told, stdout } = await trial.run(args, { status: 1 });
           for (const path of refused)
             assert.match(
-              stderr,
+              told,
               new RegExp(`^${path}: it lies below .+, which is no folder in the backup$`, 'm'),
             );
           if (args[0] === 'verify') assert.match(stdout, new RegExp(` ${refused.length} differences? found`));
@@ -214,8 +214,8 @@ describe('hostile volumes', () => {
         },
       ]);
       const target = trial.newTarget();
-      const { stderr } = await trial.run(['restore', trial.url, target]);
-      assert.equal(stderr, '');
+      const { told } = await trial.run(['restore', trial.url, target]);
+      assert.equal(remarksIn(told), '');
       assert.equal(readFileSync(join(target, 'a'), 'utf8'), 'now a file');
       assert.deepEqual(namesIn(join(target, 'b')), ['new']);
       assert.ok(lstatSync(join(target, 'c')).isSymbolicLink());
@@ -233,8 +233,8 @@ describe('hostile volumes', () => {
           ]),
         },
       ]);
-      const { stderr } = await trial.run(['restore', trial.url, target], { status: 1 });
-      assert.match(stderr, /^b: /m);
+      const { told } = await trial.run(['restore', trial.url, target], { status: 1 });
+      assert.match(told, /^b: /m);
       assert.deepEqual(namesIn(target), ['a', 'c']);
       assert.equal(readFileSync(join(target, 'c'), 'utf8'), 'good too');
     }));
@@ -298,9 +298,9 @@ describe('hostile volumes', () => {
         },
       ]);
       const target = trial.newTarget();
-      const { stderr } = await trial.run(['restore', trial.url, target], { status: 1 });
+      const { told } = await trial.run(['restore', trial.url, target], { status: 1 });
       for (const name of names)
-        assert.match(stderr, new RegExp(`^${name}: .*(?:${deltas[name]?.[1].source})`, 'm'));
+        assert.match(told, new RegExp(`^${name}: .*(?:${deltas[name]?.[1].source})`, 'm'));
       assert.deepEqual(namesIn(target), []);
     }));
 
@@ -323,13 +323,13 @@ describe('hostile volumes', () => {
       writeCraftedSet(trial.store, 0, [{ bytes: tarOf([root, ...entries]) }]);
       const modes = (target: string) => ['a', 'b'].map((name) => lstatSync(join(target, name)).mode & 0o7777);
       const own = trial.newTarget();
-      assert.equal((await trial.run(['restore', trial.url, own])).stderr, '');
+      assert.equal(remarksIn((await trial.run(['restore', trial.url, own])).told), '');
       assert.deepEqual(modes(own), [0o6755, 0o6755]);
       const target = trial.newTarget();
       const args = ['restore', '-v5', '--no-restore-ownership', trial.url, target];
-      const { stderr, stdout } = await trial.run(args);
+      const { told, stdout } = await trial.run(args);
       assert.deepEqual(modes(target), [0o755, 0o755]);
-      assert.match(stderr, /^2 entries were restored without set-user-ID and set-group-ID/m);
+      assert.match(told, /^2 entries were restored without set-user-ID and set-group-ID/m);
       assert.match(stdout, /^a: set-user-ID and set-group-ID left out/m);
     }));
 
@@ -374,10 +374,10 @@ describe('changed bytes', () => {
         const manifest = join(trial.store, name.replace(/\.vol1\.difftar$/, '.manifest'));
         writeFileSync(manifest, readFileSync(manifest, 'latin1').replace(before, sha1()), 'latin1');
         trial.archive = trial.path(`archive/${seed}`);
-        const { status, stderr } = await trial.run(['restore', trial.url, trial.newTarget()], {
+        const { status, told } = await trial.run(['restore', trial.url, trial.newTarget()], {
           status: 'any',
         });
-        assert.ok(status === 0 || (status === 1 && stderr !== ''), `seed ${seed}: ${status} ${stderr}`);
+        assert.ok(status === 0 || (status === 1 && told !== ''), `seed ${seed}: ${status} ${told}`);
       }
       const known = ['archive', 'good', 'home', 'source', 'store', 'temp'];
       assert.deepEqual(

@@ -27,12 +27,12 @@ const pieces = (name: string, data: Buffer) =>
     fileEntry(`multivol_snapshot/${name}/${index + 1}`, data.subarray(index * 65_536, (index + 1) * 65_536)),
   );
 
-async function restored(trial: Trial, ...options: string[]): Promise<{ target: string; stderr: string }> {
+async function restored(trial: Trial, ...options: string[]): Promise<{ target: string; told: string }> {
   const target = trial.newTarget();
-  const { stderr } = await trial.run(['restore', '--ignore-errors', ...options, trial.url, target], {
+  const { told } = await trial.run(['restore', '--ignore-errors', ...options, trial.url, target], {
     status: 1,
   });
-  return { target, stderr };
+  return { target, told };
 }
 
 const read = (target: string, name: string) =>
@@ -60,14 +60,14 @@ describe('damage in a volume that hashes do not tell of', () => {
         ['restore', trial.url, trial.newTarget()],
         ['verify', trial.url, trial.source],
       ]) {
-        const { stderr } = await trial.run(args, { status: 1 });
-        assert.match(stderr, /vol1\.difftar: a header is damaged/);
-        assert.doesNotMatch(stderr, /left out/);
+        const { told } = await trial.run(args, { status: 1 });
+        assert.match(told, /vol1\.difftar: a header is damaged/);
+        assert.doesNotMatch(told, /left out/);
       }
-      const { target, stderr } = await restored(trial);
-      assert.match(stderr, /vol1\.difftar: a header is damaged.*\nThe rest of this volume is left out/);
-      assert.match(stderr, /^m: .*the end of the file is missing/m);
-      assert.match(stderr, /^2 entries could not be restored/m);
+      const { target, told } = await restored(trial);
+      assert.match(told, /vol1\.difftar: a header is damaged.*\nThe rest of this volume is left out/);
+      assert.match(told, /^m: .*the end of the file is missing/m);
+      assert.match(told, /^2 entries could not be restored/m);
       assert.deepEqual(namesIn(target), ['a', 'x', 'y']);
       assert.deepEqual(readFileSync(join(target, 'y')), big);
       await trial.run(['verify', '--ignore-errors', trial.url, target], { status: 1 });
@@ -83,13 +83,13 @@ describe('damage in a volume that hashes do not tell of', () => {
         { ...gzipped, bytes: packed.subarray(0, packed.length / 2), start: '.', end: 'c' },
         { ...gzipped, bytes: gzipSync(tarOf([fileEntry('snapshot/d', 'good')])), start: 'd', end: 'd' },
       ]);
-      const { stderr: refused } = await trial.run(['restore', trial.url, trial.newTarget()], { status: 1 });
+      const { told: refused } = await trial.run(['restore', trial.url, trial.newTarget()], { status: 1 });
       assert.match(refused, /vol1\.difftar\.gz/);
-      const { target, stderr } = await restored(trial);
+      const { target, told } = await restored(trial);
       assert.deepEqual(namesIn(target), ['a', 'd']);
       assert.deepEqual(readFileSync(join(target, 'a')), data('a'));
-      assert.match(stderr, /vol1\.difftar\.gz.*\nThe rest of this volume is left out/);
-      assert.match(stderr, /^b: /m);
+      assert.match(told, /vol1\.difftar\.gz.*\nThe rest of this volume is left out/);
+      assert.match(told, /^b: /m);
     }));
 
   it('never has a difference put onto a version that it does not fit', () =>
@@ -109,13 +109,13 @@ describe('damage in a volume that hashes do not tell of', () => {
       writeCraftedSet(trial.store, 2, [
         { bytes: tarOf(differences(append(' third'))), start: 'a', end: 'd' },
       ]);
-      const { target, stderr } = await restored(trial);
+      const { target, told } = await restored(trial);
       assert.deepEqual(
         names.map((name) => read(target, name)),
         ['other third', 'other third', undefined, 'other third'],
       );
-      assert.match(stderr, /^c: it may build on a version in a volume that is left out/m);
-      assert.match(stderr, /^2 entries could not be restored/m);
+      assert.match(told, /^c: it may build on a version in a volume that is left out/m);
+      assert.match(told, /^2 entries could not be restored/m);
       // A volume that is left out as a whole does the same.
       writeCraftedSet(trial.store, 1, [
         { bytes: tarOf(second.slice(0, 2)), start: 'a', end: 'b' },
@@ -124,8 +124,8 @@ describe('damage in a volume that hashes do not tell of', () => {
       trial.archive = trial.path('archive/new');
       const whole = await restored(trial);
       assert.deepEqual(namesIn(whole.target), ['a', 'b']);
-      assert.match(whole.stderr, /hash mismatch.*\n.*\n.*\n.*\n.*left out/);
-      assert.match(whole.stderr, /^3 entries could not be restored/m);
+      assert.match(whole.told, /hash mismatch.*\n.*\n.*\n.*\n.*left out/);
+      assert.match(whole.told, /^3 entries could not be restored/m);
     }));
 
   it('leaves the state before it, where nothing builds on it', () =>

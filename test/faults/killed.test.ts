@@ -139,7 +139,7 @@ describe('a run that is asked to end', () => {
         const outcome = await endedBy(trial, signal);
         assert.equal(outcome.status, status);
         assert.deepEqual(namesIn(trial.temp), []);
-        assert.doesNotMatch(outcome.stderr, /Unexpected|at /);
+        assert.doesNotMatch(outcome.told, /Unexpected|at /);
         trial.acceptLeftovers();
         writeSource(trial, 1);
         const next = await trial.run([...volumes, ...at(100), trial.source, trial.url]);

@@ -64,9 +64,9 @@ describe('a share that fails', () => {
       const processors = new Processors(trial, 4);
       const target = trial.newTarget();
       const args = ['restore', trial.url, target];
-      const { stderr } = await trial.run(args, processors.options({ status: 1 }));
+      const { told } = await trial.run(args, processors.options({ status: 1 }));
       assert.equal(processors.threads('restore-thread'), 3);
-      assert.match(stderr, /vol3\.difftar\.gz is not a whole gzip file/);
+      assert.match(told, /vol3\.difftar\.gz is not a whole gzip file/);
       assert.deepEqual(temporary(target), []);
     }),
   );
@@ -84,8 +84,8 @@ describe('a share that fails', () => {
         ['verify', trial.url, trial.source],
         ['verify', '--compare-data', trial.url, trial.source],
       ]) {
-        const { stderr } = await trial.run(args, new Processors(trial, 4).options({ status: 1 }));
-        assert.match(stderr, /vol3\.difftar\.gz is not a whole gzip file/);
+        const { told } = await trial.run(args, new Processors(trial, 4).options({ status: 1 }));
+        assert.match(told, /vol3\.difftar\.gz is not a whole gzip file/);
       }
     }),
   );
@@ -109,9 +109,9 @@ describe('a share that fails', () => {
         trial.archive = trial.path(`archive/${archives++}`);
         const target = trial.newTarget();
         const args = ['restore', '--ignore-errors', trial.url, target];
-        const { stderr } = await trial.run(args, new Processors(trial, 4).options({ status: 1 }));
-        assert.equal(stderr.match(text)?.length, 1, stderr);
-        assert.match(stderr, /^1 entries could not be restored/m);
+        const { told } = await trial.run(args, new Processors(trial, 4).options({ status: 1 }));
+        assert.equal(told.match(text)?.length, 1, told);
+        assert.match(told, /^1 entries could not be restored/m);
         assert.deepEqual(namesIn(target), ['a', 'b', 'c', 'd']);
         assert.equal(readFileSync(join(target, 'b'), 'utf8'), 'b');
       }
@@ -140,9 +140,9 @@ describe('what is no folder, though a later share has something below it', () =>
             ['restore', '--force', trial.url, target],
             ['verify', trial.url, trial.source],
           ]) {
-            const { stderr } = await trial.run(args, processors.options({ status: 1 }));
+            const { told } = await trial.run(args, processors.options({ status: 1 }));
             assert.equal(processors.threads('restore-thread'), threads);
-            assert.match(stderr, /^m(\/kept)?: .*no folder in the backup/m);
+            assert.match(told, /^m(\/kept)?: .*no folder in the backup/m);
           }
           assert.deepEqual(namesIn(target), ['a', 'm', 'z']);
           const isLink = lstatSync(join(target, 'm')).isSymbolicLink();

@@ -116,8 +116,8 @@ describe('a source that changes while it is read', () => {
         const outcome = await running.ended;
         trial.check(args, outcome, 0);
         for (const [name, , text] of events) {
-          const line = outcome.stderr.split('\n').find((line) => line.startsWith(`${name}: `));
-          assert.match(line ?? `no warning of ${name}\n${outcome.stderr}`, text);
+          const line = outcome.told.split('\n').find((line) => line.startsWith(`${name}: `));
+          assert.match(line ?? `no warning of ${name}\n${outcome.told}`, text);
         }
         assert.equal(errorsOf(outcome.stdout), events.length);
 
@@ -171,7 +171,7 @@ describe('a source that changes while it is read', () => {
         const outcome = await running.ended;
         trial.check(args, outcome, 0);
         if (text === undefined) assert.equal(outcome.stderr, '');
-        else assert.match(outcome.stderr, text);
+        else assert.match(outcome.told, text);
         assert.equal(errorsOf(outcome.stdout), text === undefined ? 0 : 1);
         await trial.run(['verify', trial.url, trial.source]);
         if (text !== undefined) {
@@ -198,7 +198,7 @@ describe('a source that changes while it is read', () => {
       });
       const outcome = await running.ended;
       trial.check(args, outcome, 0);
-      assert.match(outcome.stderr, /^n01: it is no longer a regular file/m);
+      assert.match(outcome.told, /^n01: it is no longer a regular file/m);
       assert.equal(errorsOf(outcome.stdout), 1);
     }));
 });
@@ -216,9 +216,9 @@ describe('a source that cannot be read', () => {
       chmodSync(join(trial.source, 'unreadable'), 0);
       chmodSync(join(trial.source, 'closed'), 0);
       chmodSync(join(trial.source, 'listed only'), 0o400);
-      const { stdout, stderr } = await trial.run(['-v5', ...at(0), 'full', trial.source, trial.url], user);
+      const { stdout, told } = await trial.run(['-v5', ...at(0), 'full', trial.source, trial.url], user);
       for (const name of ['unreadable', 'closed', 'listed only/b']) {
-        assert.match(stderr, new RegExp(`possibly locked file .*/source/${name}: EACCES`), name);
+        assert.match(told, new RegExp(`possibly locked file .*/source/${name}: EACCES`), name);
       }
       assert.match(stdout, /Skipping socket .*\/source\/socket/);
       // A path of which nothing at all can be told is a warning, but no error: as for the peer.
@@ -241,8 +241,8 @@ describe('a source that cannot be read', () => {
       writeFileSync(join(trial.source, 'a'), '');
       giveAway(trial);
       chmodSync(trial.source, 0o300);
-      const { stderr } = await trial.run(['full', trial.source, trial.url], { ...user, status: 'any' });
-      assert.match(stderr, /source.*EACCES/);
+      const { told } = await trial.run(['full', trial.source, trial.url], { ...user, status: 'any' });
+      assert.match(told, /source.*EACCES/);
     }));
 
   it('files that fail when they are read, or are larger than they seem, are told', () =>
@@ -251,9 +251,9 @@ describe('a source that cannot be read', () => {
       const process = `/proc/${globalThis.process.pid}`;
       const rules = ['mem', 'comm', 'status'].flatMap((name) => ['--include', `${process}/${name}`]);
       const args = [...at(0), 'full', ...rules, '--exclude', '**', process, trial.url];
-      const { stdout, stderr } = await trial.run(args);
-      assert.match(stderr, /^mem: EIO/m);
-      assert.match(stderr, /^comm: the file grew while it was read \(0 to \d+ bytes\)/m);
+      const { stdout, told } = await trial.run(args);
+      assert.match(told, /^mem: EIO/m);
+      assert.match(told, /^comm: the file grew while it was read \(0 to \d+ bytes\)/m);
       assert.equal(errorsOf(stdout), 3);
       const target = trial.newTarget();
       await trial.run(['restore', trial.url, target]);

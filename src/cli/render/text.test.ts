@@ -28,21 +28,21 @@ function rendered(verbosity: number): string[] {
 }
 
 describe('textRenderer', () => {
-  it('shows what is as important as the verbosity asks, errors and warnings apart from the rest', () => {
+  it('shows what is as important as the verbosity asks, errors apart from the rest', () => {
     assert.deepEqual(rendered(0), ['! error']);
     assert.deepEqual(rendered(1), rendered(0));
-    assert.deepEqual(rendered(2), ['! error', '! warning', '! f: unreadable']);
-    assert.deepEqual(rendered(3), ['! error', '! warning', 'notice', '! f: unreadable']);
+    assert.deepEqual(rendered(2), ['! error', 'warning', 'f: unreadable']);
+    assert.deepEqual(rendered(3), ['! error', 'warning', 'notice', 'f: unreadable']);
     assert.deepEqual(rendered(4), rendered(3));
     assert.deepEqual(rendered(5), [
       '! error',
-      '! warning',
+      'warning',
       'notice',
       'info',
       'A d/é',
       'M .',
       'D \ufffd',
-      '! f: unreadable',
+      'f: unreadable',
       'Processed volume 3',
     ]);
     assert.deepEqual(rendered(9).length, rendered(5).length + 1);

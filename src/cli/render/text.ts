@@ -31,17 +31,17 @@ function timeLeftText(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Prints events for people: warnings and errors to standard error, all else to standard output. */
+/** Prints events for people: errors to standard error, all else, warnings too, to standard output, as the peer does. */
 export function textRenderer(verbosity: number, output: TextOutput): (event: OperationEvent) => void {
   return (event) => {
     switch (event.kind) {
       case 'message':
         if (level[event.level] > verbosity) return;
-        if (level[event.level] <= level.warning) output.err(event.text);
+        if (level[event.level] <= level.error) output.err(event.text);
         else output.out(event.text);
         break;
       case 'file-warning':
-        if (level.warning <= verbosity) output.err(event.text);
+        if (level.warning <= verbosity) output.out(event.text);
         break;
       case 'file':
         if (level.info <= verbosity) output.out(`${changeLetters[event.change]} ${displayKey(event.key)}`);
