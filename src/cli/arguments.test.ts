@@ -62,7 +62,6 @@ describe('parseCommandLine', () => {
       positive: '7',
       verbosity: 'info',
       selection: '**',
-      flag: '',
     };
     for (const schema of schemas) {
       const { kind, short } = schema;
@@ -70,22 +69,33 @@ describe('parseCommandLine', () => {
       const spellings = [schema.name, ...(schema.aliases ?? [])].map((long) => [`--${long}`]);
       if (short !== undefined) spellings.push([`-${short}`]);
       for (const spelling of spellings) {
-        const { options, rules } = parseCommandLine([
-          ...spelling,
-          ...(kind === 'flag' ? [] : [samples[kind]]),
-        ]);
-        if (kind === 'selection') assert.deepEqual(rules, [{ kind: name, glob: '**' }]);
+        const isFlag = kind === 'flag' || kind === 'selection-flag';
+        const value = isFlag ? '' : samples[kind];
+        const { options, selection } = parseCommandLine([...spelling, ...(isFlag ? [] : [value])]);
+        const isSelection = kind === 'selection' || kind === 'selection-flag';
+        if (isSelection) assert.deepEqual(selection, [{ name, given: spelling[0], value }]);
         else assert.ok(options.flag(name), `${spelling}`);
       }
     }
   });
 
-  it('keeps includes and excludes in their order, as bytes', () => {
-    const { rules } = parseCommandLine(['--include', 'a', '--exclude=é', '--include', '-b']);
-    assert.deepEqual(rules, [
-      { kind: 'include', glob: 'a' },
-      { kind: 'exclude', glob: '\xc3\xa9' },
-      { kind: 'include', glob: '-b' },
+  it('keeps includes and excludes in their order', () => {
+    const { selection } = parseCommandLine([
+      '--include',
+      'a',
+      '--exclude=é',
+      '--exclude-device-files',
+      '--exclude-globbing-filelist',
+      '-',
+      '--include',
+      '-b',
+    ]);
+    assert.deepEqual(selection, [
+      { name: 'include', given: '--include', value: 'a' },
+      { name: 'exclude', given: '--exclude', value: 'é' },
+      { name: 'exclude-device-files', given: '--exclude-device-files', value: '' },
+      { name: 'exclude-filelist', given: '--exclude-globbing-filelist', value: '-' },
+      { name: 'include', given: '--include', value: '-b' },
     ]);
   });
 

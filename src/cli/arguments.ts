@@ -2,7 +2,6 @@ import { parseArgs } from 'node:util';
 import { editDistance } from '../base/edit-distance.js';
 import { TundraError } from '../base/errors.js';
 import { type Level, level } from '../base/events.js';
-import { latin1OfNative } from '../base/path-key.js';
 import {
   type CommandName,
   type CommandSchema,
@@ -10,8 +9,8 @@ import {
   type OptionName,
   type OptionSchema,
   optionSchemas,
+  type SelectionOptionName,
 } from '../config/options.js';
-import type { SelectionRule } from '../source/selection.js';
 
 /** A command line that was read, values checked one by one. */
 export interface CommandLine {
@@ -19,8 +18,16 @@ export interface CommandLine {
   command: CommandName | undefined;
   arguments: string[];
   options: OptionValues;
-  /** Includes and excludes in the order given. */
-  rules: SelectionRule[];
+  /** Includes, excludes and what belongs to them, in the order given. */
+  selection: SelectionOption[];
+}
+
+/** A selection option; its value is empty where it takes none. */
+export interface SelectionOption {
+  name: SelectionOptionName;
+  /** As it was written, with its dashes. */
+  given: string;
+  value: string;
 }
 
 /** Values by long name. */
@@ -62,6 +69,10 @@ const schemaOf = new Map<string, OptionSchema>();
 for (const schema of schemas)
   for (const name of [schema.name, ...(schema.aliases ?? [])]) schemaOf.set(name, schema);
 
+function isFlag({ kind }: OptionSchema): boolean {
+  return kind === 'flag' || kind === 'selection-flag';
+}
+
 const verbosityWords: readonly Level[] = ['error', 'warning', 'notice', 'info', 'debug'];
 
 /** Reads a command line. Errors: `command-line`, naming the option and one that is near. */
@@ -72,7 +83,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       [...schemaOf].map(([name, schema]) => [
         name,
         {
-          type: schema.kind === 'flag' ? ('boolean' as const) : ('string' as const),
+          type: isFlag(schema) ? ('boolean' as const) : ('string' as const),
           multiple: true,
           ...(schema.name === name && schema.short !== undefined ? { short: schema.short } : {}),
         },
@@ -82,7 +93,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     allowPositionals: true,
     tokens: true,
   });
-  const line: CommandLine = { command: undefined, arguments: [], options: new OptionValues(), rules: [] };
+  const line: CommandLine = { command: undefined, arguments: [], options: new OptionValues(), selection: [] };
   for (const token of tokens) {
     if (token.kind === 'positional') line.arguments.push(token.value);
     else if (token.kind === 'option') readOption(line, token.name, token.rawName, token.value);
@@ -110,15 +121,16 @@ function readOption(line: CommandLine, given: string, rawName: string, value: st
   const schema = schemaOf.get(given);
   if (schema === undefined) throw unknownOption(rawName);
   const name = schema.name as OptionName;
-  if (schema.kind === 'flag') {
+  if (isFlag(schema)) {
     if (value !== undefined) throw commandLineError(`${rawName} takes no value`);
-    line.options.set(name, true);
+    if (schema.kind === 'flag') line.options.set(name, true);
+    else line.selection.push({ name: name as SelectionOptionName, given: rawName, value: '' });
     return;
   }
   if (value === undefined) throw commandLineError(`${rawName} needs a value (${schema.value})`);
   switch (schema.kind) {
     case 'selection':
-      line.rules.push({ kind: name as 'include' | 'exclude', glob: latin1OfNative(value) });
+      line.selection.push({ name: name as SelectionOptionName, given: rawName, value });
       break;
     case 'list':
       line.options.add(name, value);

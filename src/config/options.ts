@@ -17,7 +17,9 @@ export type OptionKind =
   /** A verbosity: 0 to 9 or a word. */
   | 'verbosity'
   /** An include or exclude: its place among the others counts. */
-  | 'selection';
+  | 'selection'
+  /** The same, without a value. */
+  | 'selection-flag';
 
 export interface OptionSchema {
   /** Long name, without the dashes. */
@@ -35,6 +37,80 @@ export interface OptionSchema {
 export const optionSchemas = [
   { name: 'include', kind: 'selection', value: 'GLOB', help: 'back up what matches (first match wins)' },
   { name: 'exclude', kind: 'selection', value: 'GLOB', help: 'leave out what matches (first match wins)' },
+  {
+    name: 'include-regexp',
+    kind: 'selection',
+    value: 'REGEXP',
+    help: 'back up paths in which this is found',
+  },
+  {
+    name: 'exclude-regexp',
+    kind: 'selection',
+    value: 'REGEXP',
+    help: 'leave out paths in which this is found',
+  },
+  {
+    name: 'include-filelist',
+    aliases: ['include-globbing-filelist'],
+    kind: 'selection',
+    value: 'FILE',
+    help: 'globs to include (+) or exclude (-), one in a line; "-" is standard input',
+  },
+  {
+    name: 'exclude-filelist',
+    aliases: ['exclude-globbing-filelist'],
+    kind: 'selection',
+    value: 'FILE',
+    help: 'the same, but lines without + or - exclude',
+  },
+  { name: 'include-filelist-stdin', kind: 'selection-flag', help: 'old name of --include-filelist -' },
+  { name: 'exclude-filelist-stdin', kind: 'selection-flag', help: 'old name of --exclude-filelist -' },
+  {
+    name: 'files-from',
+    kind: 'selection',
+    value: 'FILE',
+    help: 'back up only these paths below the source folder, one in a line',
+  },
+  { name: 'null-separator', kind: 'flag', help: 'NUL, not a line end, ends each line of a list of files' },
+  {
+    name: 'exclude-if-present',
+    kind: 'selection',
+    value: 'NAME',
+    help: 'leave out folders in which there is something of this name',
+  },
+  { name: 'exclude-device-files', kind: 'selection-flag', help: 'leave out device files' },
+  {
+    name: 'exclude-other-filesystems',
+    kind: 'selection-flag',
+    help: 'leave out what is not on the file system of the source folder',
+  },
+  {
+    name: 'exclude-older-than',
+    kind: 'selection',
+    value: 'TIME',
+    help: 'leave out files that were last changed before',
+  },
+  {
+    name: 'filter-globbing',
+    kind: 'selection-flag',
+    help: 'patterns behind this are globs, as they are without it',
+  },
+  {
+    name: 'filter-literal',
+    kind: 'selection-flag',
+    help: 'patterns behind this are paths, of which every character counts',
+  },
+  { name: 'filter-regexp', kind: 'selection-flag', help: 'patterns behind this are regular expressions' },
+  {
+    name: 'filter-ignorecase',
+    kind: 'selection-flag',
+    help: 'patterns behind this match letters in either case',
+  },
+  {
+    name: 'filter-strictcase',
+    kind: 'selection-flag',
+    help: 'patterns behind this tell the cases of letters apart, as they do without it',
+  },
 
   { name: 'volsize', kind: 'positive', value: 'MB', help: 'largest size of a volume (200)' },
   { name: 'full-if-older-than', kind: 'text', value: 'TIME', help: 'full backup if the last one is older' },
@@ -172,6 +248,12 @@ export const optionSchemas = [
 ] as const satisfies readonly OptionSchema[];
 
 export type OptionName = (typeof optionSchemas)[number]['name'];
+
+/** The options whose place among each other counts. */
+export type SelectionOptionName = Extract<
+  (typeof optionSchemas)[number],
+  { kind: 'selection' | 'selection-flag' }
+>['name'];
 
 /** A command, its names and its arguments. */
 export interface CommandSchema {

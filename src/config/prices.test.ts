@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { TundraError } from '../base/errors.js';
-import { costOf, type PricedItem, type PriceTable, parsePrices } from './prices.js';
+import { costOf, earlyDeletions, type PricedItem, type PriceTable, parsePrices } from './prices.js';
 
 const path = '/etc/prices.json';
 
@@ -149,5 +149,41 @@ test('every object counts once, and what is ready costs no retrieval', () => {
         sum(priced.map(({ sizeBytes }) => (3 * sizeBytes) / 1e9));
       assert.ok(Math.abs(total - expected) <= 1e-9 * (1 + expected));
     }),
+  );
+});
+
+test('what is deleted before its least time is still paid for, by class', () => {
+  const table = parsePrices(
+    JSON.stringify({
+      currency: 'EUR',
+      classes: {
+        deep: { minimumDays: 180, storagePerGbMonth: 0.3 },
+        unpriced: { minimumDays: 90 },
+        free: { storagePerGbMonth: 1 },
+      },
+    }),
+    'prices.json',
+  );
+  const day = 86_400;
+  const item = (storageClass: string, sizeBytes: number, days: number) => ({
+    storageClass,
+    sizeBytes,
+    ageSeconds: days * day,
+  });
+  const found = earlyDeletions(table, [
+    item('deep', 1e9, 30),
+    item('deep', 2e9, 120),
+    item('deep', 5e9, 180),
+    item('unpriced', 7, 89),
+    item('free', 1e9, 0),
+    item('unknown', 1e9, 0),
+  ]);
+  // 150 days of 1 GB, and 60 of 2 GB, are 9 GB months.
+  assert.deepEqual(
+    found.map((line) => ({ ...line, cost: line.cost?.toFixed(6) })),
+    [
+      { storageClass: 'deep', minimumDays: 180, objects: 2, bytes: 3e9, cost: '2.700000' },
+      { storageClass: 'unpriced', minimumDays: 90, objects: 1, bytes: 7, cost: undefined },
+    ],
   );
 });

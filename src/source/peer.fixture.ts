@@ -2,12 +2,12 @@ import { spawnSync } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { needs } from '../../test/peers.js';
 import type { Latin1 } from '../base/path-key.js';
-import type { SelectionRule } from './selection.js';
 
 /** What the peer is asked; bytes are written as hex. */
 type Question =
   | { ask: 'glob'; glob: string; texts: string[]; isDirectory: boolean }
-  | { ask: 'walk'; root: string; rules: { kind: string; glob: string }[]; followLinks: boolean };
+  | { ask: 'regexp'; pattern: string; texts: string[] }
+  | { ask: 'walk'; root: string; options: PeerOption[]; nullSeparator: boolean; followLinks: boolean };
 
 export interface PeerEntry {
   /** Slash path below the root, empty for the root. */
@@ -28,7 +28,7 @@ export type PeerWalk = { entries: PeerEntry[]; codes: number[] } | { error: numb
 
 /** Asks duplicity's own modules; one Python process answers all questions. */
 const script = `
-import builtins, json, os, re, sys
+import builtins, io, json, os, re, sys
 builtins.__dict__['_'] = lambda text: text
 builtins.__dict__['ngettext'] = lambda one, many, n: one if n == 1 else many
 from duplicity import config, globmatch, log, path, selection
@@ -36,6 +36,7 @@ log.setup()
 codes = []
 log.Warn = lambda text, code=1, extra=None: codes.append(code)
 log.Info = lambda text, code=1, extra=None: code != 1 and codes.append(code)
+log.Notice = lambda text, code=1, extra=None: None
 log.FatalError = lambda text, code=1, extra=None: sys.exit(code)
 text_of = lambda digits: os.fsdecode(bytes.fromhex(digits))
 byte_chars = lambda text: os.fsencode(text).decode('latin1')
@@ -55,6 +56,17 @@ def glob(question):
     names = [text_of(digits) for digits in question['texts']]
     relations = {0: 'none', None: 'none', 1: 'match', 2: 'parent'}
     return [relations[relate(Named(name, question['isDirectory']))] for name in names]
+def regexp(question):
+    try:
+        found = re.compile(text_of(question['pattern']))
+    except (re.error, OverflowError, RecursionError):
+        return 'error'
+    return [found.search(text_of(digits)) is not None for digits in question['texts']]
+def value_of(option):
+    return int(text_of(option['value'])) if option['name'] == 'exclude-older-than' else text_of(option['value'])
+def list_of(option):
+    # Its encoding allows for all names, which the peer's does not.
+    return io.TextIOWrapper(io.BytesIO(bytes.fromhex(option['value'])), 'utf-8', 'surrogateescape')
 def describe(p):
     info = p.get_tarinfo()
     return {'path': b'/'.join(p.index).decode('latin1'), 'type': p.type, 'mode': p.mode, 'uid': info.uid,
@@ -64,17 +76,21 @@ def describe(p):
 def walk(question):
     del codes[:]
     config.copy_links = question['followLinks']
+    config.null_separator = question['nullSeparator']
+    options = question['options']
     try:
         root = path.Path(path.Path(text_of(question['root'])).get_canonical())
         select = selection.Select(root)
-        select.ParseArgs([('--' + rule['kind'], text_of(rule['glob'])) for rule in question['rules']], [])
+        lists = [list_of(option) for option in options if option['name'].endswith('filelist')]
+        select.ParseArgs([('--' + option['name'], value_of(option)) for option in options], lists)
         entries = [describe(p) for p in select.set_iter() if p.type]
         return {'entries': entries, 'codes': [code for code in codes]}
     except SystemExit as stopped:
         return {'error': stopped.code}
     except (re.error, IndexError):
-        return {'error': 15}
-answers = [(glob if q['ask'] == 'glob' else walk)(q) for q in json.load(sys.stdin)]
+        # Only of a regular expression it warns first; then it breaks down.
+        return {'error': 30 if codes else 15}
+answers = [{'glob': glob, 'regexp': regexp, 'walk': walk}[q['ask']](q) for q in json.load(sys.stdin)]
 json.dump(answers, sys.stdout)
 `;
 
@@ -125,18 +141,39 @@ export function peerGlobs(t: TestContext, questions: GlobQuestion[]): (string[] 
   return askPeer(t, asked) as (string[] | 'error')[] | undefined;
 }
 
+/** Where in texts regular expressions are found: for each question an answer per text, or `error`. */
+export function peerRegExps(
+  t: TestContext,
+  questions: { pattern: Latin1; texts: Latin1[] }[],
+): (boolean[] | 'error')[] | undefined {
+  const asked = questions.map(({ pattern, texts }) => ({
+    ask: 'regexp' as const,
+    pattern: hex(pattern),
+    texts: texts.map(hex),
+  }));
+  return askPeer(t, asked) as (boolean[] | 'error')[] | undefined;
+}
+
+/** A selection option as the peer names it, without dashes; the value of a file list is what is in it. */
+export interface PeerOption {
+  name: string;
+  value: Latin1;
+}
+
 export interface WalkQuestion {
   root: Latin1;
-  rules: SelectionRule[];
+  options: PeerOption[];
+  nullSeparator?: boolean;
   followLinks?: boolean;
 }
 
 /** What the peer would back up. */
 export function peerWalks(t: TestContext, questions: WalkQuestion[], uid?: number): PeerWalk[] | undefined {
-  const asked = questions.map(({ root, rules, followLinks }) => ({
+  const asked = questions.map(({ root, options, nullSeparator, followLinks }) => ({
     ask: 'walk' as const,
     root: hex(root),
-    rules: rules.map(({ kind, glob }) => ({ kind, glob: hex(glob) })),
+    options: options.map(({ name, value }) => ({ name, value: hex(value) })),
+    nullSeparator: nullSeparator ?? false,
     followLinks: followLinks ?? false,
   }));
   return askPeer(t, asked, uid) as PeerWalk[] | undefined;

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { latin1OfNative } from '../base/path-key.js';
-import { canonicalRoot, childPath, pathText } from './source-path.js';
+import { canonicalRoot, childPath, pathText, textPath } from './source-path.js';
 
 it('reads paths as UTF-8', () => {
   for (const text of ['plain', 'é', 'ｗｉｄｅ', '😀/\n', '\ufffd', 'a\ufffdé']) {
     assert.equal(pathText(latin1OfNative(text)), text);
+  }
+});
+
+it('gets the bytes back from what it read', () => {
+  for (const path of ['plain', '\xc3\xa9\xe9', '\xf0\x9f\x98\x80\xff', '\xed\xb2\x80', '\xef\xbf\xbd\x80']) {
+    assert.equal(textPath(pathText(path)), path);
   }
 });
 

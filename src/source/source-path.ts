@@ -22,6 +22,16 @@ export function pathText(path: Latin1): string {
   );
 }
 
+/** The path that reads as `text`: what `pathText` made of it goes back to the same bytes. */
+export function textPath(text: string): Latin1 {
+  if (!nonAscii.test(text)) return text;
+  return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[^\0-\x7f]/g, (character) => {
+    const code = character.charCodeAt(0);
+    const isByte = code >= 0xdc80 && code <= 0xdcff;
+    return isByte ? String.fromCharCode(code - 0xdc00) : Buffer.from(character, 'utf8').toString('latin1');
+  });
+}
+
 /**
  * A source folder as the user gave it, without empty and `.` components and without a trailing `/`; `..` stays, since a
  * symbolic link may stand before it. Nothing left is `.`.

@@ -1,30 +1,30 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, lstatSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { TundraError } from '../base/errors.js';
 import { type Latin1, slashPath } from '../base/path-key.js';
 import type { SourceEntry } from './entry.js';
-import { type PeerEntry, type PeerWalk, peerWalks, type WalkQuestion } from './peer.fixture.js';
-import { createSelection, type SelectionRule } from './selection.js';
+import { type PeerEntry, type PeerOption, peerWalks, type WalkQuestion } from './peer.fixture.js';
+import { selectedByPeer, selectedPaths } from './selected.fixture.js';
+import { createSelection } from './selection.js';
 import { oddTree, setLinkMtime, setMtime, testTree } from './tree.fixture.js';
 import { walk, walkWarnings } from './walk.js';
 
 describe('walk and selection, beside the peer', () => {
   it('select the same files', (t) => {
     const root = testTree(t, oddTree);
-    const total = ours({ root, rules: [] }).paths!.length;
+    const total = selectedPaths({ root, options: [] }).paths!.length;
     const questions = fc
       .sample(ruleSets(root), { seed: 20_260_102, numRuns: 350 })
-      .map((rules) => ({ root, rules }));
+      .map((options) => ({ root, options }));
     const answers = peerWalks(t, questions);
     if (answers === undefined) return;
     const seen = { errors: 0, some: 0 };
     for (const [index, question] of questions.entries()) {
-      const expected = simple(answers[index]!);
-      assert.deepEqual(ours(question), expected, JSON.stringify(question.rules));
+      const expected = selectedByPeer(answers[index]!);
+      assert.deepEqual(selectedPaths(question), expected, JSON.stringify(question.options));
       if (expected.error !== undefined) seen.errors += 1;
       else if (expected.paths!.length > 1 && expected.paths!.length < total) seen.some += 1;
     }
@@ -37,21 +37,21 @@ describe('walk and selection, beside the peer', () => {
     process.chdir(root);
     t.after(() => process.chdir(before));
     const questions: WalkQuestion[] = [
-      { root: `${root}/a/b`, rules: [] },
-      { root: `${root}/c`, rules: [] },
-      { root: `${root}/c`, rules: [], followLinks: true },
-      { root: '.', rules: [] },
-      { root: '.', rules: [{ kind: 'exclude', glob: './a/b' }] },
-      { root: '.', rules: [{ kind: 'exclude', glob: 'a/b' }] },
-      { root: 'a', rules: [{ kind: 'exclude', glob: 'a/b' }] },
-      { root: 'a', rules: [{ kind: 'exclude', glob: '/a/b' }] },
-      { root: `${root}/a/b`, rules: [{ kind: 'exclude', glob: `${root}/a/b/` }] },
-      { root: `${root}/a`, rules: [{ kind: 'exclude', glob: `${root}/a/` }] },
+      { root: `${root}/a/b`, options: [] },
+      { root: `${root}/c`, options: [] },
+      { root: `${root}/c`, options: [], followLinks: true },
+      { root: '.', options: [] },
+      { root: '.', options: [{ name: 'exclude', value: './a/b' }] },
+      { root: '.', options: [{ name: 'exclude', value: 'a/b' }] },
+      { root: 'a', options: [{ name: 'exclude', value: 'a/b' }] },
+      { root: 'a', options: [{ name: 'exclude', value: '/a/b' }] },
+      { root: `${root}/a/b`, options: [{ name: 'exclude', value: `${root}/a/b/` }] },
+      { root: `${root}/a`, options: [{ name: 'exclude', value: `${root}/a/` }] },
     ];
     const answers = peerWalks(t, questions);
     if (answers === undefined) return;
     for (const [index, question] of questions.entries()) {
-      assert.deepEqual(ours(question), simple(answers[index]!), JSON.stringify(question));
+      assert.deepEqual(selectedPaths(question), selectedByPeer(answers[index]!), JSON.stringify(question));
     }
   });
 
@@ -73,7 +73,7 @@ describe('walk and selection, beside the peer', () => {
     await new Promise<void>((resolve) => server.listen(`${root}/sock`, resolve));
     t.after(() => server.close());
     for (const followLinks of [false, true]) {
-      const answer = peerWalks(t, [{ root, rules: [], followLinks }])?.[0];
+      const answer = peerWalks(t, [{ root, options: [], followLinks }])?.[0];
       if (answer === undefined) return;
       assert.ok('entries' in answer);
       const codes: number[] = [];
@@ -119,30 +119,8 @@ function asPeer({ key, attributes }: SourceEntry): PeerEntry {
   };
 }
 
-interface Selected {
-  paths?: Latin1[];
-  error?: number;
-}
-
-function simple(answer: PeerWalk): Selected {
-  if ('error' in answer) return { error: answer.error };
-  return { paths: answer.entries.map(({ path }) => path || '.') };
-}
-
-function ours({ root, rules, followLinks = false }: WalkQuestion): Selected {
-  try {
-    const isDirectory = lstatSync(root).isDirectory();
-    const selection = createSelection(rules, { path: root, isDirectory });
-    const entries = walk(root, selection, { followLinks, onWarning: () => undefined });
-    return { paths: [...entries].map(({ key }) => slashPath(key)) };
-  } catch (error) {
-    assert.ok(error instanceof TundraError, String(error));
-    return { error: error.exitStatus };
-  }
-}
-
 /** One to five rules whose globs are paths of the tree, some characters and components made wild. */
-function ruleSets(root: Latin1): fc.Arbitrary<SelectionRule[]> {
+function ruleSets(root: Latin1): fc.Arbitrary<PeerOption[]> {
   const path = fc.constantFrom(...Object.keys(oddTree));
   const change = fc.constantFrom<(path: string) => string>(
     (text) => text,
@@ -172,10 +150,10 @@ function ruleSets(root: Latin1): fc.Arbitrary<SelectionRule[]> {
       if (kind === 14) return `${root}/${changed.replace('a', '[b-a]').replace('/', '//')}`;
       return `${root}/${changed}`;
     });
-  const rule = fc.record({ kind: fc.constantFrom<SelectionRule['kind']>('include', 'exclude'), glob });
+  const rule = fc.record({ name: fc.constantFrom('include', 'exclude'), value: glob });
   const last = fc.oneof(
-    { weight: 3, arbitrary: fc.constant<SelectionRule>({ kind: 'exclude', glob: '**' }) },
-    { weight: 6, arbitrary: glob.map((text): SelectionRule => ({ kind: 'exclude', glob: text })) },
+    { weight: 3, arbitrary: fc.constant<PeerOption>({ name: 'exclude', value: '**' }) },
+    { weight: 6, arbitrary: glob.map((text): PeerOption => ({ name: 'exclude', value: text })) },
     { weight: 1, arbitrary: rule },
   );
   return fc.tuple(fc.array(rule, { maxLength: 4 }), last).map(([rules, end]) => [...rules, end]);

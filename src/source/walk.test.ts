@@ -216,7 +216,7 @@ describe('walk', () => {
       ['cannot-read', 'no-list'],
       ['cannot-read', 'secret'],
     ]);
-    const answer = peerWalks(t, [{ root, rules: [] }], ordinaryUser)?.[0];
+    const answer = peerWalks(t, [{ root, options: [] }], ordinaryUser)?.[0];
     if (answer === undefined) return;
     assert.ok('entries' in answer);
     assert.deepEqual(pathsOf(answer), paths);
@@ -233,7 +233,7 @@ describe('walk', () => {
     const found = walkedAsUser(t, root);
     if (found === undefined) return;
     assert.deepEqual(found, { paths: ['.'], warnings: [['cannot-list', '.']] });
-    const answer = peerWalks(t, [{ root, rules: [] }], ordinaryUser)?.[0];
+    const answer = peerWalks(t, [{ root, options: [] }], ordinaryUser)?.[0];
     if (answer === undefined) return;
     assert.deepEqual(answer, { entries: 'entries' in answer ? answer.entries : [], codes: [1] });
     assert.deepEqual(pathsOf(answer), ['.']);

@@ -4,11 +4,12 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { formatTime } from '../../src/format/times.js';
 import { namesIn } from '../cli/trial.js';
 import { mixedBytes, randomBytes } from '../trees/contents.js';
 import { compareTrees, describeTree } from '../trees/describe.js';
 import { TreeWriter } from '../trees/writer.js';
-import { atStep, type ColdTrial, namesOf, withColdTrial } from './cold-trial.js';
+import { atStep, type ColdTrial, namesOf, secondsOf, withColdTrial } from './cold-trial.js';
 
 const volumeSizeBytes = 100_000;
 
@@ -46,6 +47,47 @@ async function planOf(trial: ColdTrial, ...args: string[]): Promise<PlanJson> {
 }
 
 describe('cold storage is neither asked nor read', () => {
+  it('by what removes, which tells what deleting early costs', () =>
+    withColdTrial({ thaw: '60' }, async (trial) => {
+      for (const step of [0, 1]) {
+        writeSource(trial, step);
+        await trial.backUp('full', step, volumeSizeBytes);
+      }
+      const [old, kept] = [0, 1].map((step) =>
+        trial.coldNames().filter((name) => name.includes(formatTime(secondsOf(step)))),
+      ) as [string[], string[]];
+      assert.ok(old.length > 1 && kept.length > 1);
+      trial.requests();
+      const now = ['--current-time', String(secondsOf(1) + 10 * 86_400)];
+      const command = [...now, 'remove-all-but-n-full', '1', trial.url];
+      const { told } = await trial.run(command);
+      assert.match(
+        told,
+        new RegExp(`^In cold storage: ${old.length} files .* it is not known what deleting costs`, 'm'),
+      );
+      assert.deepEqual(trial.coldNames(), [...old, ...kept].sort());
+      const prices = trial.path('prices.json');
+      writeFileSync(
+        prices,
+        JSON.stringify({
+          currency: 'EUR',
+          classes: { 'cold+file': { minimumDays: 180, storagePerGbMonth: 1000 } },
+        }),
+      );
+      const priced = await trial.run([...command, '--force', '--prices', prices]);
+      const line =
+        /^Deleted early: (\d+) files of class cold\+file .* 180 days at least. Still to be paid for: ([\d.]+) EUR$/m;
+      const [, files, cost] = line.exec(priced.told) ?? [];
+      assert.equal(Number(files), old.length);
+      assert.ok(Number(cost) > 1 && Number(cost) < 6, cost);
+      assert.deepEqual(trial.coldNames(), kept);
+      assert.deepEqual(trial.requests(), []);
+      const target = trial.newTarget();
+      trial.configure({ thaw: '0' });
+      await trial.run(['restore', trial.url, target]);
+      assert.deepEqual(compareTrees(describeTree(trial.source), describeTree(target)), []);
+    }));
+
   it('by a backup, also after one that was broken off, nor by what only looks', () =>
     withColdTrial({ thaw: '60' }, async (trial) => {
       const untouched = (what: string) => assert.deepEqual(trial.requests(), [], what);

@@ -8,6 +8,7 @@ import type { Session } from '../../operations/session.js';
 import { type SourceSide, startSourceSide } from '../../operations/source-side.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { statisticsText } from '../render/statistics.js';
+import { readSelection, selectionContext } from '../selection.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
 
@@ -24,7 +25,8 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     const root = canonicalRoot(latin1OfNative(sourceText));
     const settings = await sessionSettings(url, 'write', options, environment, terminal);
     const fullIfOlder = options.text('full-if-older-than');
-    const start = () => startSourceSide({ root, rules: line.rules, followLinks: options.flag('copy-links') });
+    const rules = await readSelection(line.selection, selectionContext(line, settings, terminal));
+    const start = () => startSourceSide({ root, rules, followLinks: options.flag('copy-links') });
     // What comes before the comparison takes some time, and the walk need not wait for it.
     let started: SourceSide | undefined = start();
     const attempt = async (session: Session) => {

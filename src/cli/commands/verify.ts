@@ -4,6 +4,7 @@ import { TundraError } from '../../base/errors.js';
 import { diskPath, latin1OfNative } from '../../base/path-key.js';
 import { verify } from '../../operations/restore.js';
 import { canonicalRoot } from '../../source/source-path.js';
+import { readSelection, selectionContext } from '../selection.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
 import { coldOptions, pathOption, timeOption } from './restore.js';
@@ -17,10 +18,11 @@ export const verifyCommand: Command = async (line, environment, terminal) => {
     throw new TundraError('verify-directory-missing', `Verify directory ${rootText} does not exist`);
   }
   const settings = await sessionSettings(url, 'read', options, environment, terminal);
+  const rules = await readSelection(line.selection, selectionContext(line, settings, terminal));
   const { entries, failures } = await withSession(settings, (session) =>
     verify(session, {
       root,
-      rules: line.rules,
+      rules,
       followLinks: options.flag('copy-links'),
       cold: coldOptions(options),
       path: pathOption(options),
