@@ -1,3 +1,4 @@
+import { setEnd } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import { allSets, type BackupChain, type Catalog } from './catalog.js';
 import { type BackupSet, setFileNames } from './sets.js';
@@ -12,28 +13,31 @@ export interface OldBackups {
   keepFull: boolean;
   /** Sets that are old too, and that newer ones build on. */
   needed: BackupSet[];
-  /** The chain in use ends before the time too. It stays. */
-  isActiveOld: boolean;
+  /** The newest chain ends before the time too. It stays. */
+  isNewestOld: boolean;
 }
 
 /**
- * The chains whose last set was made before a time. The chain in use is never among them, whatever its age.
+ * The chains whose last set was made before a time. The newest chain is never among them, whatever its age, nor are
+ * signatures of a chain that stays.
  * @param keepFull only chains with incremental sets count, and their full sets stay
  */
 export function backupsBefore(catalog: Catalog, time: EpochSeconds, keepFull: boolean): OldBackups {
-  const { chains, signatureChains, primary } = catalog;
-  const old = chains.filter((chain) => chain.endTime < time && chain !== primary?.chain);
+  const { chains, signatureChains } = catalog;
+  const newest = chains.at(-1);
+  const old = chains.filter((chain) => chain.endTime < time && chain !== newest);
+  const stay = new Set(chains.filter((chain) => !old.includes(chain)).map(({ startTime }) => startTime));
   return {
     chains: old.filter(({ incrementals }) => !keepFull || incrementals.length > 0).reverse(),
     signatureChains: signatureChains
-      .filter((chain) => chain.endTime < time && !isOf(chain, primary?.chain))
+      .filter(({ startTime, endTime }) => endTime < time && !stay.has(startTime))
       .filter(({ files }) => !keepFull || files.length > 1),
     keepFull,
     needed: chains
       .filter(({ endTime }) => endTime >= time)
       .flatMap(allSets)
-      .filter(({ times }) => (times.type === 'full' ? times.time : times.end) < time),
-    isActiveOld: primary !== undefined && primary.chain.endTime < time,
+      .filter(({ times }) => setEnd(times) < time),
+    isNewestOld: newest !== undefined && newest.endTime < time,
   };
 }
 
@@ -54,8 +58,4 @@ export function extraneousFiles(catalog: Catalog): Extraneous {
     remote: [...sets.flatMap(setFileNames), ...catalog.orphanedSignatures.remote],
     local: catalog.orphanedSignatures.local,
   };
-}
-
-function isOf(signatures: SignatureChain, chain: BackupChain | undefined): boolean {
-  return chain !== undefined && signatures.startTime === chain.startTime;
 }

@@ -28,6 +28,7 @@ import { BlockPacker, type DataReader, headerOf, type PackedBatch } from '../vol
 import { type SlotRing, SlotWriter } from '../volume/slots.js';
 import { EventBatch } from './event-batch.js';
 import { LineFile } from './line-file.js';
+import { cannotProcess } from './source-events.js';
 import { SourceFile } from './source-file.js';
 import { entriesOfWalk } from './walk-ahead.js';
 
@@ -69,7 +70,6 @@ const gatheredSignatureLimitBytes = 1024 * 1024;
 const readBytes = 128 * 1024;
 
 /** Machine-log warning code. */
-const cannotProcess = 12;
 
 class SourceThread {
   readonly #input: BackupThreadInput;

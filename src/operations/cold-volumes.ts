@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleepFor } from 'node:timers/promises';
 import { messageOf, TundraError } from '../base/errors.js';
 import type { ThawCounts } from '../base/events.js';
+import { acquireSpoolLock } from '../chain/lock.js';
 import { recordThaw } from '../chain/thaw-history.js';
 import type { FetchableVolume, VolumeSource } from '../volume/fetcher.js';
 import { VolumeSpool } from '../volume/spool.js';
@@ -20,6 +21,18 @@ const spoolNames: Record<Purpose, string> = {
   verify: 'tundra-verify-spool',
   drill: 'tundra-drill-spool',
 };
+
+/** Runs what waits for volumes of cold storage, or deletes them; no other run does so with the same local archive
+ *  meanwhile. */
+export async function withSpool<T>(session: Session, action: () => Promise<T>): Promise<T> {
+  if (session.backend.cold === undefined) return action();
+  const lock = await acquireSpoolLock(session.archive.folder);
+  try {
+    return await action();
+  } finally {
+    await lock.release();
+  }
+}
 
 /** Asks for what a plan needs and is not readable yet, and follows how it thaws. To be stopped by the caller. */
 export async function beginThaw(

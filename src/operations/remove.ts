@@ -9,6 +9,7 @@ import { type BackupSet, parseNames, setFileNames, timesKey } from '../chain/set
 import type { SignatureChain } from '../chain/signature-chains.js';
 import { setEnd } from '../format/names.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
+import { withSpool } from './cold-volumes.js';
 import { readCollection, tellWarnings } from './collection.js';
 import { type Session, tell } from './session.js';
 
@@ -57,10 +58,10 @@ export async function cleanup(session: Session, options: RemovalOptions): Promis
     );
   }
   tell(session, 'notice', `Deleting ${one ? 'this file' : 'these files'} from backend:\n${list}`);
-  if (!options.dryRun) await removeFiles(session, extraneous);
+  if (!options.dryRun) await withSpool(session, () => removeFiles(session, extraneous));
 }
 
-/** Deletes old chains. None that a newer set builds on, and never the one in use. */
+/** Deletes old chains. None that a newer set builds on, and never the newest one. */
 export async function removeOld(
   session: Session,
   oldest: OldestKept,
@@ -92,10 +93,12 @@ export async function removeOld(
     'notice',
     [`Deleting backup ${one ? 'chain at time' : 'chains at times'}:`, ...times].join('\n'),
   );
-  await removeChains(session, old, options.dryRun);
+  if (options.dryRun) return removeChains(session, old, true);
+  // A restore may be waiting for volumes of these chains, without the lock of the archive.
+  await withSpool(session, () => removeChains(session, old, false));
 }
 
-function tellKept(session: Session, { needed, isActiveOld }: OldBackups): void {
+function tellKept(session: Session, { needed, isNewestOld }: OldBackups): void {
   if (needed.length > 0) {
     const times = needed.map(({ times }) => prettyTime(setEnd(times)));
     const what = ['There are backup set(s) at time(s):', ...times];
@@ -105,7 +108,7 @@ function tellKept(session: Session, { needed, isActiveOld }: OldBackups): void {
       [...what, "Which can't be deleted because newer sets depend on them."].join('\n'),
     );
   }
-  if (!isActiveOld) return;
+  if (!isNewestOld) return;
   const text =
     'Current active backup chain is older than specified time.  However, it will not be deleted.  ' +
     'To remove all your backups, manually purge the repository.';

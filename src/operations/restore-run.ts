@@ -17,6 +17,7 @@ import type {
 } from './restore-thread.js';
 import { newTempPath, type Session, tell } from './session.js';
 import { ShareProgress } from './share-progress.js';
+import { cannotProcess } from './source-events.js';
 import { planThaw } from './thaw-plan.js';
 import { startThread, type Thread } from './thread.js';
 import { VolumeServer } from './volume-server.js';
@@ -36,8 +37,6 @@ interface Source extends VolumeSource {
   isCold: boolean;
 }
 
-/** Machine-log codes. */
-const cannotProcess = 12;
 /** More threads would take more memory than they are worth. */
 const mostShares = 4;
 /** A chain with more sets is read by one thread: it has that many volumes open. */

@@ -29,7 +29,7 @@ import { type Channel, receive } from '../volume/channel.js';
 import { type OpenedVolume, type SetEntry, SetReader } from '../volume/set-reader.js';
 import { EventBatch } from './event-batch.js';
 import { ShareProgress } from './share-progress.js';
-import { selectionRoot, walkEvent } from './source-events.js';
+import { cannotProcess, selectionRoot, walkEvent } from './source-events.js';
 import { VolumeDesk } from './volume-desk.js';
 
 /** What the thread is started with. */
@@ -96,8 +96,6 @@ export interface ShareResult extends RestoreThreadResult {
 /** The answer to `need`. */
 export type VolumeAnswer = VolumePlace & ({ channel: Channel } | { isLeftOut: true } | { error: PlainError });
 
-/** Machine-log codes. */
-const cannotProcess = 12;
 const cutShort =
   'its end is missing: the run that backed it up was broken off, and taken up again when the file had changed or was gone';
 /** Errors of the target that every further file would meet too. */

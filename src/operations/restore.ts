@@ -1,10 +1,9 @@
 import { TundraError } from '../base/errors.js';
 import { displayBytes, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
-import { acquireSpoolLock } from '../chain/lock.js';
 import type { RestorePlan } from '../chain/restore-plan.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
-import type { ColdOptions } from './cold-volumes.js';
+import { type ColdOptions, withSpool } from './cold-volumes.js';
 import { planAt } from './plan-at.js';
 import { runPlan } from './restore-run.js';
 import type { RestoreThreadResult } from './restore-thread.js';
@@ -53,17 +52,6 @@ export async function restore(session: Session, options: RestoreOptions): Promis
   // A drill has the archive to itself until it ends.
   if (options.purpose === 'drill') return restoreAlone(session, options);
   return withSpool(session, () => restoreAlone(session, options));
-}
-
-/** Runs what may wait for cold storage; no other run does so with the same local archive meanwhile. */
-async function withSpool<T>(session: Session, action: () => Promise<T>): Promise<T> {
-  if (session.backend.cold === undefined) return action();
-  const lock = await acquireSpoolLock(session.archive.folder);
-  try {
-    return await action();
-  } finally {
-    await lock.release();
-  }
 }
 
 async function restoreAlone(session: Session, options: RestoreOptions): Promise<RestoreThreadResult> {

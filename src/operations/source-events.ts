@@ -4,6 +4,9 @@ import { diskPath, type Latin1, type PathKey } from '../base/path-key.js';
 import type { SelectionRoot } from '../source/selection.js';
 import { type WalkWarning, walkWarnings } from '../source/walk.js';
 
+/** The machine log's code for a path that could not be backed up or restored. */
+export const cannotProcess = 12;
+
 /** What a walk has to say, as an event. */
 export function walkEvent(kind: WalkWarning, key: PathKey, text: string): OperationEvent {
   const { level, code } = walkWarnings[kind];

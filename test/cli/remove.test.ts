@@ -135,4 +135,21 @@ describe('removal', () => {
       }
     });
   });
+
+  it('leaves the newest chain alone, also where all signatures are lost', () =>
+    withTrial('plain', async (trial) => {
+      await backUp(trial);
+      for (const folder of [trial.store, join(trial.archive, 'trial')]) {
+        for (const name of namesIn(folder)) if (name.includes('sigtar')) removeTree(join(folder, name));
+      }
+      const newest = namesIn(trial.store).filter((name) => /\.20231115T(?:18|19|20)/.test(name));
+      const { told } = await trial.run([
+        ...['remove-older-than', at(29), '--force', '--current-time', String(now)],
+        trial.url,
+      ]);
+      assert.match(told, /^Current active backup chain is older/m);
+      assert.deepEqual(newest.length, 6);
+      for (const name of newest) assert.ok(namesIn(trial.store).includes(name), name);
+      assert.ok(!namesIn(trial.store).some((name) => name.startsWith('duplicity-full.20231115T08')));
+    }));
 });

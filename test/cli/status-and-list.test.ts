@@ -77,6 +77,7 @@ describe('collection-status', () => {
         if (file === 'archive') rmSync(join(trial.archive, 'trial'), { recursive: true });
         const { stdout, stderr } = await trial.run(['collection-status', trial.url]);
         assert.equal(stderr, '');
+        assert.doesNotMatch(stdout, /belong to|incomplete backup sets,|left out/);
         assert.match(stdout, /Last full backup date: Tue Nov 14 22:15:00 2023/);
         assert.match(stdout, /Found 1 secondary backup chain/);
         assert.match(stdout, /Found primary backup chain with matching signature chain/);

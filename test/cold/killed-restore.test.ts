@@ -143,6 +143,9 @@ describe('a restore from cold storage', () => {
         await trial.run(['collection-status', trial.url]);
         const { stderr } = await trial.run(['restore', trial.url, trial.newTarget()], { status: 23 });
         assert.match(stderr, /another run, process \d+, restores from cold storage/);
+        const removal = ['remove-all-but-n-full', '1', '--force', trial.url];
+        await trial.backUp('full', 2, volumeBytes);
+        assert.match((await trial.run(removal, { status: 23 })).stderr, /restores from cold storage/);
       } catch (error) {
         running.child.kill('SIGKILL');
         throw error;

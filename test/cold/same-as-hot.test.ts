@@ -7,6 +7,7 @@ import { lstatSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
 import { keyOfSlashPath } from '../../src/base/path-key.js';
+import { remarksIn } from '../cli/trial.js';
 import { runProgram } from '../interop/programs.js';
 import { needs } from '../peers.js';
 import { mixedBytes, randomBytes, randomNumbers } from '../trees/contents.js';
@@ -100,7 +101,7 @@ async function restoreCold(trial: ColdTrial, path: string, step: number, expecte
   trial.sealAll();
   const target = trial.newTarget();
   const outcome = await trial.run(['restore', ...pathOptions(path), ...atStep(step), trial.url, target]);
-  assert.equal(outcome.stderr, '');
+  assert.equal(remarksIn(outcome.told).replace(/^Cold storage: .*\n/gm, ''), '');
   assert.deepEqual(compareTrees(expected, describeTree(target)), [], `${path} at step ${step}`);
   const requests = trial.requests();
   const asked = namesOf(requests, 'thaw');

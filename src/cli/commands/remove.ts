@@ -56,7 +56,8 @@ async function run(
       force: options.flag('force'),
       dryRun: options.flag('dry-run'),
       onColdRemoval: (objects) => {
-        for (const text of coldRemovalLines(objects, prices, session.now())) terminal.err(text);
+        for (const text of coldRemovalLines(objects, prices, session.now()))
+          settings.events({ kind: 'message', level: 'warning', text });
       },
     }),
   );
@@ -70,17 +71,19 @@ function coldRemovalLines(
   now: number,
 ): string[] {
   const sizeBytes = objects.reduce((sum, object) => sum + object.sizeBytes, 0);
-  const files = objects.length === 1 ? '1 file' : `${objects.length} files`;
   if (prices === undefined) {
     return [
-      `In cold storage: ${files} (${sizeText(sizeBytes)}). Some classes are paid for a least time; without a price table it ` +
+      `In cold storage: ${filesText(objects.length)} (${sizeText(sizeBytes)}). Some classes are paid for a least time; without a price table it ` +
         'is not known what deleting costs.',
     ];
   }
   const items = objects.map((object) => ({ ...object, ageSeconds: now - object.madeAt }));
   return earlyDeletions(prices, items).map(({ storageClass, minimumDays, objects, bytes, cost }) => {
     const price = cost === undefined ? 'not known' : `${cost.toFixed(2)} ${prices.currency}`;
-    const count = objects === 1 ? '1 file' : `${objects} files`;
-    return `Deleted early: ${count} of class ${storageClass} (${sizeText(bytes)}), which is paid for ${minimumDays} days at least. Still to be paid for: ${price}`;
+    return `Deleted early: ${filesText(objects)} of class ${storageClass} (${sizeText(bytes)}), which is paid for ${minimumDays} days at least. Still to be paid for: ${price}`;
   });
+}
+
+function filesText(count: number): string {
+  return count === 1 ? '1 file' : `${count} files`;
 }
