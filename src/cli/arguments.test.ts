@@ -69,6 +69,15 @@ describe('parseCommandLine', () => {
       const spellings = [schema.name, ...(schema.aliases ?? [])].map((long) => [`--${long}`]);
       if (short !== undefined) spellings.push([`-${short}`]);
       for (const spelling of spellings) {
+        if (kind === 'pairs') {
+          const { options } = parseCommandLine([...spelling, 'a', 'b', 'full', ...spelling, 'c', 'd']);
+          assert.deepEqual(options.pairs(name), [
+            ['a', 'b'],
+            ['c', 'd'],
+          ]);
+          assert.throws(() => parseCommandLine([...spelling, 'a']), /needs two values/);
+          continue;
+        }
         const isFlag = kind === 'flag' || kind === 'selection-flag';
         const value = isFlag ? '' : samples[kind];
         const { options, selection } = parseCommandLine([...spelling, ...(isFlag ? [] : [value])]);

@@ -33,6 +33,7 @@ export interface SelectionOption {
 /** Values by long name. */
 export class OptionValues {
   readonly #values = new Map<string, string | number | true | string[]>();
+  readonly #pairs = new Map<string, [string, string][]>();
 
   set(name: OptionName, value: string | number | true): void {
     this.#values.set(name, value);
@@ -42,6 +43,15 @@ export class OptionValues {
     const list = this.#values.get(name);
     if (Array.isArray(list)) list.push(value);
     else this.#values.set(name, [value]);
+  }
+
+  addPair(name: OptionName, first: string, second: string): void {
+    const pairs = this.#pairs.get(name) ?? [];
+    this.#pairs.set(name, [...pairs, [first, second]]);
+  }
+
+  pairs(name: OptionName): readonly [string, string][] {
+    return this.#pairs.get(name) ?? [];
   }
 
   flag(name: OptionName): boolean {
@@ -94,10 +104,23 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     tokens: true,
   });
   const line: CommandLine = { command: undefined, arguments: [], options: new OptionValues(), selection: [] };
+  let first: { name: OptionName; rawName: string; value: string } | undefined;
   for (const token of tokens) {
-    if (token.kind === 'positional') line.arguments.push(token.value);
-    else if (token.kind === 'option') readOption(line, token.name, token.rawName, token.value);
+    if (first !== undefined) {
+      // The second value of a pair stands behind the first, where an argument would.
+      if (token.kind !== 'positional') break;
+      line.options.addPair(first.name, first.value, token.value);
+      first = undefined;
+    } else if (token.kind === 'positional') {
+      line.arguments.push(token.value);
+    } else if (token.kind === 'option') {
+      const schema = schemaOf.get(token.name);
+      if (schema?.kind === 'pairs' && token.value !== undefined) {
+        first = { name: schema.name as OptionName, rawName: token.rawName, value: token.value };
+      } else readOption(line, token.name, token.rawName, token.value);
+    }
   }
+  if (first !== undefined) throw commandLineError(`${first.rawName} needs two values (FROM TO)`);
   const command = commandNamed(line.arguments[0]);
   if (command !== undefined) {
     line.command = command;

@@ -10,6 +10,8 @@ export type OptionKind =
   | 'text'
   /** Text that may be given several times. */
   | 'list'
+  /** Two texts, that may be given several times. */
+  | 'pairs'
   /** Whole number, 0 or more. */
   | 'count'
   /** Whole number, 1 or more. */
@@ -120,6 +122,21 @@ export const optionSchemas = [
   { name: 'max-blocksize', kind: 'positive', value: 'BYTES', help: 'largest block of a signature (2048)' },
   { name: 'no-files-changed', kind: 'flag', help: 'keep no list of changed files in the manifest' },
   { name: 'no-print-statistics', kind: 'flag', help: 'print no statistics after a backup' },
+  { name: 'skip-if-no-change', kind: 'flag', help: 'make no incremental backup where nothing has changed' },
+  {
+    name: 'jsonstat',
+    kind: 'flag',
+    help: 'keep statistics of each backup as JSON on the storage, and tell them in status',
+  },
+  { name: 'progress', kind: 'flag', help: 'tell how far a backup is' },
+  { name: 'progress-rate', kind: 'positive', value: 'SECONDS', help: 'how often (3)' },
+  {
+    name: 'fail',
+    kind: 'positive',
+    value: 'N',
+    help: 'stop with status 30 after volume N was sent (for tests)',
+  },
+  { name: 'skip-volume', kind: 'positive', value: 'N', help: 'do not send volume N (for tests)' },
   {
     name: 'asynchronous-upload',
     kind: 'flag',
@@ -153,6 +170,12 @@ export const optionSchemas = [
     help: 'the state at this time',
   },
   { name: 'force', kind: 'flag', help: 'do it even if that overwrites or deletes' },
+  {
+    name: 'rename',
+    kind: 'pairs',
+    value: 'FROM TO',
+    help: 'restore what lies below the path FROM to the path TO; may be given several times',
+  },
   { name: 'numeric-owner', kind: 'flag', help: 'restore owners by number, not by name' },
   {
     name: 'no-restore-ownership',
@@ -242,6 +265,9 @@ export const optionSchemas = [
     help: 'Swift: send objects above this size in segments (1.1 times --volsize)',
   },
 
+  { name: 'log-fd', kind: 'count', value: 'FD', help: 'write the machine log to this file descriptor' },
+  { name: 'log-file', kind: 'text', value: 'FILE', help: 'add the machine log to this file' },
+  { name: 'log-timestamp', kind: 'flag', help: 'begin each line with the time' },
   { name: 'verbosity', short: 'v', kind: 'verbosity', value: '0-9', help: 'how much to tell (3, notice)' },
   { name: 'help', short: 'h', kind: 'flag', help: 'print this help' },
   { name: 'version', short: 'V', kind: 'flag', help: 'print the version' },
