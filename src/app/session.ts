@@ -95,6 +95,7 @@ export async function withSession<T>(
         opener: createOpener(seal),
         canOpen: settings.canOpen,
         isSymmetric: seal.kind === 'passphrase',
+        recipients: seal.kind === 'keys' ? [...seal.encryptKeys, ...seal.hiddenEncryptKeys].sort() : [],
         syncMode: settings.syncMode,
         tempFolder,
         now: settings.now,

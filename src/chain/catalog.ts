@@ -1,4 +1,4 @@
-import { type NamePrefixes, setEnd } from '../format/names.js';
+import { type NamePrefixes, parseRemoteName, type SetTimes, setEnd } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import { type BackupSet, gatherSets, parseNames, setFileNames, timesKey } from './sets.js';
 import { buildSignatureChains, type SignatureChain } from './signature-chains.js';
@@ -27,6 +27,8 @@ export interface CatalogWarning {
 
 /** What the storage and the local archive hold, as chains. */
 export interface Catalog {
+  /** The names it was read from. */
+  listing: { remote: readonly string[]; local: readonly string[] };
   /** By end time. */
   chains: BackupChain[];
   /** Complete sets that fit no chain. */
@@ -65,6 +67,7 @@ export function readCatalog(
     (a, b) => a.endTime - b.endTime,
   );
   const catalog: Catalog = {
+    listing: { remote, local },
     chains,
     orphanedSets,
     incompleteSets: sets.incomplete,
@@ -78,6 +81,31 @@ export function readCatalog(
   choosePrimary(catalog);
   warnOfRest(catalog);
   return catalog;
+}
+
+/** What there would be without a set and its signatures. */
+export function catalogWithout(
+  { listing }: Pick<Catalog, 'listing'>,
+  times: SetTimes,
+  prefixes: NamePrefixes,
+): Catalog {
+  const isOther = (name: string) => {
+    const parsed = parseRemoteName(name, prefixes);
+    return parsed === undefined || timesKey(parsed.set) !== timesKey(times);
+  };
+  return readCatalog(listing.remote.filter(isOther), listing.local.filter(isOther), prefixes);
+}
+
+/** The set that an interrupted run left in the local archive, not finished; undefined if the last run finished its own. */
+export function interruptedSet(catalog: Catalog): BackupSet | undefined {
+  const last = catalog.chains.at(-1);
+  const candidates = [...catalog.incompleteSets, ...catalog.orphanedSets, ...(last ? allSets(last) : [])];
+  const newest = candidates
+    .filter(({ partial }) => partial)
+    .sort((a, b) => setEnd(a.times) - setEnd(b.times))
+    .at(-1);
+  // Another machine, or another archive folder, may have made newer ones.
+  return newest !== undefined && setEnd(newest.times) >= (last?.endTime ?? 0) ? newest : undefined;
 }
 
 /** Links sets, which come by end time, into chains. */

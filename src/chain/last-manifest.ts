@@ -128,7 +128,11 @@ function isSameVolume(a: VolumeRecord, b: VolumeRecord): boolean {
   return a.number === b.number && hashes(a) === hashes(b);
 }
 
-async function checkSource(manifest: Manifest, source: SourceIdentity): Promise<void> {
+/** Makes sure that a manifest is of this host and source folder. Errors: `hostname-mismatch`, `source-directory-mismatch`. */
+export async function checkSource(
+  manifest: Pick<Manifest, 'hostname' | 'localDir'>,
+  source: SourceIdentity,
+): Promise<void> {
   const { hostname, localDir } = manifest;
   if (hostname && hostname !== source.hostname && hostname !== (await source.fullHostname())) {
     throw sourceMismatch('hostname-mismatch', 'host', source.hostname, hostname);

@@ -1,6 +1,6 @@
 import { closeSync, createReadStream, fsyncSync, openSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { archivePlace, onDisk, writeAllSync } from '../base/local-disk.js';
+import { open, rm } from 'node:fs/promises';
+import { archivePlace, diskError, onDisk, writeAllSync } from '../base/local-disk.js';
 import type { Latin1 } from '../base/path-key.js';
 import {
   formatFileListHeader,
@@ -10,6 +10,7 @@ import {
 } from '../format/manifest.js';
 import { formatRemoteName, type NamePrefixes, type SetTimes } from '../format/names.js';
 import type { LocalArchive } from './archive.js';
+import { type Checkpoint, type CheckpointVolume, CheckpointWriter, checkpointName } from './checkpoint.js';
 
 /** How the files of a set are sealed on the storage. */
 export interface Sealing {
@@ -46,45 +47,74 @@ export function setNames(set: SetTimes, sealing: Sealing, prefixes: NamePrefixes
   };
 }
 
+/** A set in the making. */
+export interface SetBeginning {
+  times: SetTimes;
+  names: SetNames;
+  hostname: string | undefined;
+  localDir: Latin1 | undefined;
+  /** Volumes that are on the storage already. */
+  volumes: readonly VolumeRecord[];
+  /** What is noted of the set, and of those volumes. */
+  checkpoint: Checkpoint;
+}
+
+/** A volume that is sealed, and what is noted of it beside the manifest. */
+export interface NewVolume {
+  record: VolumeRecord;
+  sizeBytes: number;
+  sha1Hex: string;
+  /** Of the file in the middle of which it ends. */
+  file: CheckpointVolume['file'];
+}
+
 /**
  * The local files of a set in the making. Until the first volume is sealed they have temporary names; then they get the
- * names of a partial set, as duplicity expects to find them after an interruption; `finish` makes them final.
+ * names of a partial set, as duplicity expects to find them after an interruption; `finish` makes them final. Where the
+ * set was begun by an interrupted run, its files stay as they are until then.
  */
 export class SetWriter {
   readonly names: SetNames;
   readonly #archive: LocalArchive;
   readonly #manifestFd: number;
+  readonly #checkpoint: CheckpointWriter;
   #manifestPath: string;
   /** Where the plain signatures are being written. */
   signaturePath: string;
   /** Where the lines of the file list gather. */
   readonly fileListPath: string;
+  /** Whether what was written has the names of a partial set. */
   #isPartial = false;
+  /** Whether an interrupted run has left such files. */
+  readonly #goesOn: boolean;
+  readonly #temporaryPaths: readonly string[];
   #isOpen = true;
 
-  constructor(
-    archive: LocalArchive,
-    names: SetNames,
-    header: { hostname: string | undefined; localDir: Latin1 | undefined },
-  ) {
-    this.names = names;
+  constructor(archive: LocalArchive, beginning: SetBeginning) {
+    this.names = beginning.names;
+    this.#goesOn = beginning.volumes.length > 0;
     this.#archive = archive;
-    this.#manifestPath = archive.newTemporaryPath();
-    this.signaturePath = archive.newTemporaryPath();
-    this.fileListPath = archive.newTemporaryPath();
+    const paths = Array.from({ length: 3 }, () => archive.newTemporaryPath()) as [string, string, string];
+    [this.#manifestPath, this.signaturePath, this.fileListPath] = paths;
     this.#manifestFd = onDisk(archivePlace, this.#manifestPath, () =>
       openSync(this.#manifestPath, 'wx', 0o600),
     );
-    this.#append(formatManifestHeader(header));
+    this.#append(formatManifestHeader(beginning));
+    for (const volume of beginning.volumes) this.#append(formatVolumeRecord(volume));
+    this.#checkpoint = new CheckpointWriter(archive, beginning.times, beginning.checkpoint);
+    this.#temporaryPaths = [...paths, this.#checkpoint.path];
   }
 
-  /** Records a sealed volume; it is on the disk when this returns. */
-  async addVolume(volume: VolumeRecord): Promise<void> {
-    this.#append(formatVolumeRecord(volume));
+  /** Records a sealed volume; it is on the disk when this returns, and before it the signatures that were written so far. */
+  async addVolume({ record, sizeBytes, sha1Hex, file }: NewVolume): Promise<void> {
+    await syncFile(this.signaturePath);
+    this.#checkpoint.add({ volume: record.number, sizeBytes, sha1Hex, file });
+    this.#append(formatVolumeRecord(record));
     fsyncSync(this.#manifestFd);
     if (this.#isPartial) return;
     await this.#archive.keepAs(this.signaturePath, this.names.partialSignatures);
     this.signaturePath = this.#archive.pathOf(this.names.partialSignatures);
+    await this.#archive.keepAs(this.#checkpoint.path, checkpointName);
     await this.#archive.keepAs(this.#manifestPath, this.names.partialManifest);
     this.#manifestPath = this.#archive.pathOf(this.names.partialManifest);
     this.#isPartial = true;
@@ -106,18 +136,21 @@ export class SetWriter {
     await this.#archive.keepAs(localSignaturePath, this.names.localSignatures);
     await this.#archive.keepAs(this.#manifestPath, this.names.localManifest);
     await this.#removeWorkFiles();
+    await removePartialFiles(this.#archive, this.names);
   }
 
   /** Ends without a finished set. What a later run can go on from stays; without a volume, that is nothing. */
   async abandon(): Promise<void> {
     this.#close();
-    if (this.#isPartial) await rm(this.fileListPath, { force: true });
-    else await this.#removeWorkFiles();
+    await this.#removeWorkFiles();
+    if (this.#isPartial || this.#goesOn) return;
+    // The manifest gets its name last: without it the others stand for nothing.
+    await this.#archive.remove(this.names.partialSignatures);
+    await this.#archive.remove(checkpointName);
   }
 
   async #removeWorkFiles(): Promise<void> {
-    for (const path of [this.#manifestPath, this.signaturePath, this.fileListPath])
-      await rm(path, { force: true });
+    for (const path of this.#temporaryPaths) await rm(path, { force: true });
   }
 
   #append(text: Latin1): void {
@@ -132,5 +165,29 @@ export class SetWriter {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     closeSync(this.#manifestFd);
+    this.#checkpoint.close();
+  }
+}
+
+/** Removes what the local archive has of a set that was not finished; the manifest, which makes it one, first. */
+export async function removePartialFiles(
+  archive: LocalArchive,
+  { partialManifest, partialSignatures }: Pick<SetNames, 'partialManifest' | 'partialSignatures'>,
+): Promise<void> {
+  for (const name of [partialManifest, partialSignatures, checkpointName])
+    await archive.remove(name);
+}
+
+/** Has the disk hold all that was written to a file, by whomever. */
+async function syncFile(path: string): Promise<void> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw diskError(error, archivePlace, path, 'cannot be written');
   }
 }

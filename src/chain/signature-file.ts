@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync } from 'node:fs';
 import { archivePlace, onDisk, writeAllSync } from '../base/local-disk.js';
 import type { PathKey } from '../base/path-key.js';
 import { formatSigtarName, type SigtarKind } from '../format/sigtar.js';
@@ -64,7 +64,18 @@ export class SignatureFileWriter {
         header.mtimeSeconds = mtimeSeconds;
         this.#mendHeader(header, headerAt);
       },
+      discard: () => {
+        this.#used = 0;
+        this.#flushed = headerAt;
+        this.last = undefined;
+        onDisk(archivePlace, this.#path, () => ftruncateSync(this.#fd, headerAt));
+      },
     };
+  }
+
+  /** Has the file hold all that was added so far: the process may be killed at any moment. */
+  flush(): void {
+    if (this.#used > 0) this.#flush();
   }
 
   /** Writes the end of the archive and closes the file. */
@@ -134,6 +145,8 @@ export interface GrowingSignature {
   write(data: Uint8Array): void;
   /** Ends it; the header's time may still be replaced. */
   end(mtimeSeconds?: number): void;
+  /** Takes it back instead: the file then has no entry. */
+  discard(): void;
 }
 
 const zeros = new Uint8Array(tarBlockBytes);

@@ -3,11 +3,12 @@
  * that is several times faster than a promise for each small file. Packed blocks leave through a slot ring, everything
  * else as messages.
  */
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { emptyAttributes } from '../base/attributes.js';
 import { messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
+import { fileStamp, isSettled } from '../base/file-stamp.js';
 import { diskPath, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { type BackupCounts, emptyCounts } from '../base/statistics.js';
 import { IndexUpdate, type UpdatedIndex } from '../chain/index-update.js';
@@ -16,6 +17,7 @@ import { type GrowingSignature, SignatureFileWriter } from '../chain/signature-f
 import type { IndexEntry } from '../chain/signature-index.js';
 import { type KnownSignatures, type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
 import { type Change, Comparison } from '../change/compare.js';
+import { blockSizeBytes } from '../format/difftar.js';
 import { formatFileListEntry } from '../format/manifest.js';
 import { DeltaBuilder } from '../rsync/delta-builder.js';
 import { loadKernel } from '../rsync/kernel.js';
@@ -24,10 +26,12 @@ import { signatureBlockSize, signatureSizeBytes } from '../rsync/signature-forma
 import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
 import { walkWarnings } from '../source/walk.js';
-import { BlockPacker, type DataReader, headerOf, type PackedBatch } from '../volume/packer.js';
+import { BlockPacker, type DataReader, headerOf, type PackedBatch, PiecesMissing } from '../volume/packer.js';
 import { type SlotRing, SlotWriter } from '../volume/slots.js';
 import { EventBatch } from './event-batch.js';
 import { LineFile } from './line-file.js';
+import { Replay } from './replay.js';
+import type { InterruptedFile, ResumePoint } from './resume.js';
 import { cannotProcess } from './source-events.js';
 import { SourceFile } from './source-file.js';
 import { entriesOfWalk } from './walk-ahead.js';
@@ -57,19 +61,24 @@ export interface BackupThreadJob {
   fileListFile: string | undefined;
   /** Whether each new, changed or deleted path is to be told. */
   tellFiles: boolean;
+  /** Where an interrupted set is gone on with. */
+  resume: ResumePoint | undefined;
 }
 
 export type BackupThreadMessage =
   | { kind: 'batch'; batch: PackedBatch; sourceBytes: number }
   | { kind: 'events'; events: OperationEvent[] }
   | { kind: 'done'; counts: BackupCounts; fileListCount: number; index: UpdatedIndex | undefined }
+  /** The file that was to be gone on with is another one now. Nothing was packed. */
+  | { kind: 'cannot-continue' }
   | { kind: 'failed'; error: PlainError };
 
 /** Signatures above this size are written as they grow instead of being gathered. */
 const gatheredSignatureLimitBytes = 1024 * 1024;
 const readBytes = 128 * 1024;
 
-/** Machine-log warning code. */
+/** The file of which some pieces are stored is no longer there as it was. */
+class FileHasChanged extends Error {}
 
 class SourceThread {
   readonly #input: BackupThreadInput;
@@ -80,6 +89,8 @@ class SourceThread {
   readonly #signatures: SignatureFileWriter | undefined;
   readonly #fileList: LineFile | undefined;
   #index: IndexUpdate | undefined;
+  /** The file whose first pieces are stored. */
+  #interrupted: InterruptedFile | undefined;
   readonly #counts = emptyCounts();
   readonly #signatureBuilder: SignatureBuilder;
   readonly #deltaBuilder: DeltaBuilder;
@@ -96,6 +107,8 @@ class SourceThread {
     this.#deltaBuilder = new DeltaBuilder(kernel);
     this.#packer = new BlockPacker(new SlotWriter(job.ring), (batch) => {
       this.#events.flush();
+      // Whoever seals these blocks notes that they are stored: then their signatures must not be lost.
+      this.#signatures?.flush();
       send({ kind: 'batch', batch, sourceBytes: this.#counts.sourceFileSizeBytes });
     });
     if (job.signatureFile !== undefined) this.#signatures = new SignatureFileWriter(job.signatureFile);
@@ -108,10 +121,11 @@ class SourceThread {
       this.#counts.errors += errors;
       for (const event of events) this.#events.add(event);
     });
-    const { knownSignatures, index } = this.#job;
+    const { knownSignatures, index, resume } = this.#job;
     const indexed = IndexedSignatures.open(index.oldPath, knownSignatures);
     const known = indexed ?? new SignatureStore(knownSignatures);
-    if (this.#signatures !== undefined) {
+    // Of what was stored before an interruption there would be nothing in it: the next run makes it anew.
+    if (this.#signatures !== undefined && resume === undefined) {
       this.#index = new IndexUpdate({
         files: knownSignatures,
         oldPath: indexed && index.oldPath,
@@ -119,11 +133,21 @@ class SourceThread {
       });
     }
     const changes = new Comparison<SourceEntry, SignatureEntry>(current, known, this.#owners);
+    let replay = this.#replay(resume);
     try {
       for (;;) {
         const next = changes.next();
         // Most are there at once, and to wait for nothing takes longer than the comparison.
         const change = next instanceof Promise ? await next : next;
+        if (replay !== undefined) {
+          if (change !== undefined && replay.covers(keyOf(change))) {
+            await replay.pass(change);
+            continue;
+          }
+          await replay.finish();
+          replay = undefined;
+          this.#beginInterrupted(resume as ResumePoint, change);
+        }
         if (change === undefined) break;
         const waiting = this.#backUp(change, known);
         if (waiting !== undefined) await waiting;
@@ -141,11 +165,39 @@ class SourceThread {
     this.#send({ kind: 'done', counts: this.#counts, fileListCount, index: updated });
   }
 
+  #replay(resume: ResumePoint | undefined): Replay | undefined {
+    const writer = this.#signatures;
+    if (resume === undefined || writer === undefined) return undefined;
+    const { signatureFile, key, file } = resume;
+    return new Replay({
+      signatureFile,
+      limit: { key, inclusive: file === undefined },
+      writer,
+      counts: this.#counts,
+      record: (change, key, isFile) => this.#record(change, key, isFile),
+    });
+  }
+
+  /** Makes sure that what comes first is the file of which pieces are stored, if there is one. */
+  #beginInterrupted(
+    { key, file }: ResumePoint,
+    change: Change<SourceEntry, SignatureEntry> | undefined,
+  ): void {
+    if (file === undefined) return;
+    const isSame =
+      (change?.kind === 'new' || change?.kind === 'changed') &&
+      change.current.key === key &&
+      change.current.attributes.type === 'file' &&
+      isDelta(change) === (file.kind === 'diff');
+    if (!isSame) throw new FileHasChanged();
+    this.#interrupted = file;
+  }
+
   /** Notes what the signatures say of a path from now on: what has just been written, or else what they said before. */
   #updateIndex(change: Change<SourceEntry, SignatureEntry>): void {
     const index = this.#index;
     if (index === undefined) return;
-    const { key } = change.kind === 'deleted' ? change.known : change.current;
+    const key = keyOf(change);
     const written = change.kind === 'unchanged' ? undefined : this.#signatures?.last;
     if (written?.key === key) {
       const { kind, header } = written;
@@ -200,18 +252,20 @@ class SourceThread {
   }
 
   #addWholeFile(entry: SourceEntry): void {
-    const fd = this.#open(entry);
-    if (fd === undefined) return;
+    const opened = this.#open(entry);
+    if (opened === undefined) return;
+    const { fd } = opened;
     try {
       const file = new SourceFile(fd);
       const signature = this.#beginSignature(entry);
-      const packed = this.#pack('snapshot', entry, file, entry.sizeBytes, (target) => {
+      const packed = this.#pack('snapshot', entry, opened, file, entry.sizeBytes, (target) => {
         const size = file.read(target);
         signature.update(target.subarray(0, size));
         return size;
       });
-      if (!packed) return;
-      signature.end(file.error === undefined);
+      if (packed === undefined) return;
+      if (packed.fits) signature.end(file.error === undefined);
+      else signature.discard();
       this.#countNew(entry);
     } finally {
       closeSync(fd);
@@ -236,14 +290,15 @@ class SourceThread {
       this.#addWholeFile(entry);
       return;
     }
-    const fd = this.#open(entry);
-    if (fd === undefined) return;
+    const opened = this.#open(entry);
+    if (opened === undefined) return;
+    const { fd } = opened;
     try {
       const file = new SourceFile(fd);
       const signature = this.#beginSignature(entry);
       let pending: Uint8Array = empty;
       let ended = false;
-      const packed = this.#pack('diff', entry, file, 0, (target) => {
+      const packed = this.#pack('diff', entry, opened, file, 0, (target) => {
         let filled = 0;
         while (filled < target.length) {
           if (pending.length > 0) {
@@ -270,43 +325,60 @@ class SourceThread {
         }
         return filled;
       });
-      if (!packed) return;
-      signature.end(file.error === undefined);
+      if (packed === undefined) return;
+      if (packed.fits) signature.end(file.error === undefined);
+      else signature.discard();
       this.#countChanged(entry);
     } finally {
       closeSync(fd);
     }
   }
 
-  #open(entry: SourceEntry): number | undefined {
+  #open(entry: SourceEntry): OpenedFile | undefined {
     const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
     const flags = O_RDONLY | O_NONBLOCK | (this.#input.followLinks ? 0 : O_NOFOLLOW);
     try {
       const fd = openSync(diskPath(entry.path), flags);
       // Something else may have taken its place: a FIFO says nothing, and some devices never end.
-      if (fstatSync(fd).isFile()) return fd;
+      const stats = fstatSync(fd, { bigint: true });
+      if (stats.isFile()) return { fd, stats };
       closeSync(fd);
       throw new Error('it is no longer a regular file');
     } catch (error) {
+      if (this.#interrupted !== undefined) throw new FileHasChanged();
       this.#fail(entry.key, error);
       return undefined;
     }
   }
 
-  /** Packs a file's data; false if nothing could be read and the file is left out. */
+  /** Packs a file's data; undefined if nothing could be read and the file is left out. */
   #pack(
     kind: 'snapshot' | 'diff',
     entry: SourceEntry,
+    { fd, stats }: OpenedFile,
     file: SourceFile,
     sizeHintBytes: number,
     read: DataReader,
-  ): boolean {
+  ): PackedFile | undefined {
+    const { key, attributes } = entry;
+    const interrupted = this.#interrupted;
+    const isLarge = stats.size >= blockSizeBytes;
+    const stamp = isLarge && isSettled(stats, Date.now()) ? fileStamp(stats) : undefined;
     try {
-      this.#packer.addFile(kind, entry.key, entry.attributes, sizeHintBytes, read);
+      if (interrupted === undefined) {
+        this.#packer.addFile(kind, key, attributes, sizeHintBytes, read, stamp);
+      } else {
+        this.#interrupted = undefined;
+        if (interrupted.kind !== kind || interrupted.stamp !== fileStamp(stats)) throw new FileHasChanged();
+        this.#packer.continueFile(kind, key, attributes, interrupted.piecesDone, read, stamp);
+      }
     } catch (error) {
+      if (error instanceof PiecesMissing || (interrupted !== undefined && file.error !== undefined)) {
+        throw new FileHasChanged();
+      }
       if (file.error === undefined) throw error;
       this.#fail(entry.key, file.error);
-      return false;
+      return undefined;
     }
     this.#counts.sourceFileSizeBytes += file.size;
     if (file.error !== undefined) {
@@ -320,14 +392,17 @@ class SourceThread {
         `the file ${how} while it was read (${entry.sizeBytes} to ${file.size} bytes)`,
       );
     }
-    return true;
+    // What is stored of it comes from two runs: if it changed, the signature would be of another file than that.
+    return {
+      fits: interrupted === undefined || fileStamp(fstatSync(fd, { bigint: true })) === interrupted.stamp,
+    };
   }
 
   /** Makes the signature of a file beside the reading of it. */
-  #beginSignature(entry: SourceEntry): { update(data: Uint8Array): void; end(whole: boolean): void } {
+  #beginSignature(entry: SourceEntry): NewSignature {
     const builder = this.#signatureBuilder;
     const file = this.#signatures;
-    if (file === undefined) return { update: () => {}, end: () => {} };
+    if (file === undefined) return { update: () => {}, end: () => {}, discard: () => {} };
     const blockSize = signatureBlockSize(entry.sizeBytes, this.#job.maxBlockSizeBytes);
     const expectedBytes = signatureSizeBytes(entry.sizeBytes, blockSize);
     builder.reset(blockSize);
@@ -340,6 +415,7 @@ class SourceThread {
           if (!whole) header.mtimeSeconds = otherTime(entry.attributes.mtimeSeconds);
           file.add('signature', entry.key, header, builder.finish());
         },
+        discard: () => void builder.finish(),
       };
     }
     let growing: GrowingSignature | undefined;
@@ -355,6 +431,7 @@ class SourceThread {
       },
       end: (whole) =>
         take(builder.finish()).end(whole ? undefined : otherTime(entry.attributes.mtimeSeconds)),
+      discard: () => take(builder.finish()).discard(),
     };
   }
 
@@ -387,6 +464,30 @@ class SourceThread {
   #warn(key: PathKey, code: number, text: string): void {
     this.#events.add({ kind: 'file-warning', key, code, text: `${displayKey(key)}: ${text}` });
   }
+}
+
+/** A regular file of the source, open. */
+interface OpenedFile {
+  fd: number;
+  stats: BigIntStats;
+}
+
+interface PackedFile {
+  /** Whether the signature made beside is that of the data that is stored. */
+  fits: boolean;
+}
+
+/** The signature of a file, made beside the reading of it. */
+interface NewSignature {
+  update(data: Uint8Array): void;
+  /** @param whole whether the file could be read to its end */
+  end(whole: boolean): void;
+  /** Leaves the file without a signature: the next run stores it whole. */
+  discard(): void;
+}
+
+function keyOf(change: Change<SourceEntry, SignatureEntry>): PathKey {
+  return change.kind === 'deleted' ? change.known.key : change.current.key;
 }
 
 /** How far the clocks of file systems may be off, and the coarsest of their time stamps. */
@@ -423,7 +524,8 @@ if (port !== null) {
   // One job: nothing more is waited for, so that the thread ends with it.
   port.once('message', (job: BackupThreadJob) => {
     new SourceThread(workerData as BackupThreadInput, job, send).run().catch((error: unknown) => {
-      send({ kind: 'failed', error: plainError(error) });
+      if (error instanceof FileHasChanged) send({ kind: 'cannot-continue' });
+      else send({ kind: 'failed', error: plainError(error) });
     });
   });
 }

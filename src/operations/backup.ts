@@ -1,29 +1,40 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorOfPlain, TundraError } from '../base/errors.js';
+import type { FileNote } from '../base/file-stamp.js';
 import { archivePlace, temporaryPlace } from '../base/local-disk.js';
 import type { BackupStatistics } from '../base/statistics.js';
-import { type BackupChain, type Catalog, lastFullTime, type SignatureChain } from '../chain/catalog.js';
+import {
+  type BackupChain,
+  type BackupSet,
+  type Catalog,
+  interruptedSet,
+  lastFullTime,
+  type SignatureChain,
+} from '../chain/catalog.js';
 import { fullHostname } from '../chain/host-name.js';
 import { indexName, keepIndex } from '../chain/index-update.js';
-import { checkLastManifest } from '../chain/last-manifest.js';
-import { SetWriter, setNames } from '../chain/set-writer.js';
+import { checkLastManifest, type SourceIdentity } from '../chain/last-manifest.js';
+import { removePartialFiles, SetWriter, setNames } from '../chain/set-writer.js';
 import { type SetTimes, setEnd } from '../format/names.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
+import { deltaRevision } from '../rsync/delta-builder.js';
 import { type SealedVolume, VolumeCutter } from '../volume/cutter.js';
 import { createSlotRing, SlotReader, type SlotRing } from '../volume/slots.js';
 import type { BackupThreadJob, BackupThreadMessage } from './backup-thread.js';
 import { synchronisedCollection } from './collection.js';
+import { planResume, type Resume, tellResume } from './resume.js';
 import { readFile, sealToFile } from './seal-file.js';
+import { sealingNote } from './sealing-note.js';
 import { metadataStores, newTempPath, type Session, tell } from './session.js';
-import type { SourceSide } from './source-side.js';
+import type { SourceSides } from './source-side.js';
 import { UploadQueue, uploadFile } from './uploads.js';
 
 export interface BackupOptions {
   /** `auto`: incremental if there is something to build on, else full. */
   mode: 'full' | 'incremental' | 'auto';
-  /** What is backed up. Whoever started it stops it. */
-  source: SourceSide;
+  /** What is backed up. Whoever started them stops them. */
+  sources: SourceSides;
   volumeSizeBytes: number;
   maxBlockSizeBytes: number;
   /** Make a full backup if the last one is from before this time. */
@@ -35,6 +46,10 @@ export interface BackupOptions {
   /** Volumes on their way to the storage at once, beside the one being made. */
   uploads: number;
   dryRun: boolean;
+  /** For tests: stop right after this volume was sent. */
+  failAfterVolume?: number | undefined;
+  /** For tests: do not send this volume, as if it were lost on its way. */
+  skippedVolume?: number | undefined;
 }
 
 export interface BackupReport {
@@ -46,11 +61,22 @@ export interface BackupReport {
 const slotBytes = 1024 * 1024;
 const slotCount = 4;
 
-/** Makes a backup set and sends it: volumes, then signatures, then the manifest, which makes it count. */
-export async function backup(session: Session, options: BackupOptions): Promise<BackupReport> {
+/**
+ * Makes a backup set and sends it: volumes, then signatures, then the manifest, which makes it count. A set that an
+ * earlier run left unfinished is finished instead; where that was an incremental one and a full one is asked for, the
+ * full one follows.
+ *
+ * @returns a report of each set, in order
+ */
+export async function backup(session: Session, options: BackupOptions): Promise<BackupReport[]> {
   const { dryRun } = options;
   let catalog = await synchronisedCollection(session, { time: session.now(), dryRun });
-  if (await dropPartialSet(session, catalog, dryRun)) {
+  const reports: BackupReport[] = [];
+  const interrupted = interruptedSet(catalog);
+  if (interrupted !== undefined && !dryRun) {
+    const report = await finishInterrupted(session, catalog, interrupted, options);
+    if (report !== undefined) reports.push(report);
+    if (report !== undefined && !(options.mode === 'full' && report.kind === 'incremental')) return reports;
     catalog = await synchronisedCollection(session, { time: session.now(), dryRun });
   }
   const base = chooseBase(session, catalog, options);
@@ -58,7 +84,61 @@ export async function backup(session: Session, options: BackupOptions): Promise<
   // Beside the first look at the source, but before anything is stored.
   const permission = base === undefined ? Promise.resolve() : checkBase(session, catalog, options);
   permission.catch(() => {});
-  return makeSet(session, options, times, base?.signatures, permission);
+  const report = await makeSet(session, options, { times, signatures: base?.signatures, permission });
+  return [...reports, report];
+}
+
+/** Goes on with a set that an earlier run left. Undefined if nothing of it can be used: then it is given up. */
+async function finishInterrupted(
+  session: Session,
+  catalog: Catalog,
+  set: BackupSet,
+  options: BackupOptions,
+): Promise<BackupReport | undefined> {
+  const { allowSourceMismatch } = options;
+  for (const wholeFiles of [false, true]) {
+    const resume = await planResume(session, catalog, set, {
+      source: sourceIdentity(options),
+      allowSourceMismatch,
+      wholeFiles,
+    });
+    if (resume === undefined) break;
+    tellResume(session, resume);
+    const { times } = resume;
+    const signatures = times.type === 'full' ? undefined : resume.catalog.primary?.signatures;
+    const permission =
+      times.type === 'full' ? Promise.resolve() : checkBase(session, resume.catalog, options);
+    permission.catch(() => {});
+    try {
+      return await makeSet(session, options, { times, signatures, permission, resume });
+    } catch (error) {
+      if (!(error instanceof CannotContinue)) throw error;
+    }
+  }
+  const { times, volumes } = set;
+  tell(
+    session,
+    'notice',
+    `The ${times.type} backup of ${prettyTime(setEnd(times))} was interrupted, and nothing of it can be used: ` +
+      'it is given up, and a new one is begun.',
+  );
+  await session.backend.remove([...volumes.values()]);
+  await removePartialFiles(session.archive, setNames(times, session.cipher, session.prefixes));
+  return undefined;
+}
+
+/** The file in the middle of which a set was to be gone on with is another one now. */
+class CannotContinue extends Error {}
+
+/** A set to make. */
+interface SetPlan {
+  times: SetTimes;
+  /** What an incremental one builds on. */
+  signatures: SignatureChain | undefined;
+  /** Resolves when something may be stored. */
+  permission: Promise<void>;
+  /** Where it is gone on with. */
+  resume?: Resume | undefined;
 }
 
 /** What an incremental backup builds on; undefined for a full one. */
@@ -91,16 +171,15 @@ function chooseBase(
 
 /** Makes sure that an incremental backup is of the same source as what it builds on. */
 function checkBase(session: Session, catalog: Catalog, options: BackupOptions): Promise<void> {
-  return checkLastManifest(
-    catalog,
-    metadataStores(session),
-    { hostname: options.hostname, fullHostname, directory: options.source.root },
-    {
-      checkRemote: session.canOpen,
-      mustOpen: session.isSymmetric,
-      allowSourceMismatch: options.allowSourceMismatch,
-    },
-  );
+  return checkLastManifest(catalog, metadataStores(session), sourceIdentity(options), {
+    checkRemote: session.canOpen,
+    mustOpen: session.isSymmetric,
+    allowSourceMismatch: options.allowSourceMismatch,
+  });
+}
+
+function sourceIdentity({ hostname, sources }: BackupOptions): SourceIdentity {
+  return { hostname, fullHostname, directory: sources.root };
 }
 
 /** The set's own times. They must lie after the last set's, whose end is also where an incremental one starts. */
@@ -129,65 +208,45 @@ async function timesOf(
   return { type: 'incremental', start: setEnd(lastSet.times), end: now };
 }
 
-/**
- * Gives up a set that an interrupted run left: its local files go, so that it counts as incomplete; the volumes stay on
- * the storage until a clean-up. True if there was one.
- */
-async function dropPartialSet(session: Session, catalog: Catalog, dryRun: boolean): Promise<boolean> {
-  const last = catalog.chains.at(-1);
-  const set = last?.incrementals.at(-1) ?? last?.full;
-  if (!set?.partial || dryRun) return false;
-  const { volumes, times } = set;
-  tell(
-    session,
-    'notice',
-    `The last backup (${prettyTime(setEnd(times))}) was interrupted after ${volumes.size} volumes. A new one is begun; ` +
-      'what it sent stays on the storage and is told as an incomplete set.',
-  );
-  const names = setNames(times, session.cipher, session.prefixes);
-  await session.archive.remove(names.partialManifest);
-  await session.archive.remove(names.partialSignatures);
-  return true;
-}
-
-async function makeSet(
-  session: Session,
-  options: BackupOptions,
-  times: SetTimes,
-  known: SignatureChain | undefined,
-  permission: Promise<void>,
-): Promise<BackupReport> {
+async function makeSet(session: Session, options: BackupOptions, plan: SetPlan): Promise<BackupReport> {
   const { archive, cipher } = session;
+  const { times, signatures, permission, resume } = plan;
   const kind = times.type;
-  const knownSignatures = known?.files.map(({ name }) => archive.pathOf(name)) ?? [];
+  const knownSignatures = signatures?.files.map(({ name }) => archive.pathOf(name)) ?? [];
   if (options.dryRun) {
     await permission;
     return { kind, statistics: await countOnly(session, options, knownSignatures) };
   }
   const startTime = Date.now() / 1000;
-  const set = new SetWriter(archive, setNames(times, cipher, session.prefixes), {
+  const set = new SetWriter(archive, {
+    times,
+    names: setNames(times, cipher, session.prefixes),
     hostname: options.hostname,
-    localDir: options.source.root,
+    localDir: options.sources.root,
+    volumes: resume?.volumes ?? [],
+    checkpoint: resume?.checkpoint ?? { ...(await sealingNote(session)), volumes: new Map() },
   });
-  const sending = new VolumeSender(session, set, options.uploads);
+  const sending = new VolumeSender(session, set, options);
   const cutter = new VolumeCutter({
     cipher,
     limitBytes: options.volumeSizeBytes,
-    firstNumber: 1,
+    firstNumber: (resume?.volumes.length ?? 0) + 1,
     spoolPath: (number) => newTempPath(session, `vol${number}`),
     onVolume: (volume) => sending.add(volume),
   });
   const ring = createSlotRing(slotBytes, slotCount);
   const job = jobOf(session, options, knownSignatures, ring);
-  const messages = options.source.begin({
+  const source = options.sources.next();
+  const messages = source.begin({
     ...job,
+    resume: resume?.at,
     signatureFile: set.signaturePath,
     fileListFile: options.listFiles ? set.fileListPath : undefined,
   });
   try {
     await permission;
     cutter.begin();
-    const done = await packVolumes(session, messages, new SlotReader(ring), cutter);
+    const done = await packVolumes(session, messages, new SlotReader(ring), cutter, sending);
     await cutter.finish();
     await sending.drain();
     const endTime = Date.now() / 1000;
@@ -203,12 +262,14 @@ async function makeSet(
     }
     return { kind, statistics };
   } catch (error) {
-    await options.source.stop();
+    await source.stop();
     await cutter.abort();
     await sending.settle();
     await set.abandon();
     await rm(job.index.newPath, { force: true });
     throw error;
+  } finally {
+    await source.stop();
   }
 }
 
@@ -220,16 +281,20 @@ async function packVolumes(
   messages: AsyncIterable<BackupThreadMessage>,
   slots: SlotReader,
   cutter: VolumeCutter | undefined,
+  notes: { note: FileNote | undefined } | undefined,
 ): Promise<Done> {
   for await (const message of messages) {
     switch (message.kind) {
       case 'batch': {
-        const { slot, ends, keys, pieces } = message.batch;
+        const { slot, ends, keys, pieces, notes: noted } = message.batch;
         const bytes = slots.bytes(slot);
         let start = 0;
+        let noteAt = 0;
         for (let i = 0; i < ends.length; i++) {
           const end = ends[i] as number;
-          const waiting = cutter?.add(bytes.subarray(start, end), keys[i] as string, pieces[i] as number);
+          const key = keys[i] as string;
+          if (notes !== undefined && noted[noteAt]?.key === key) notes.note = noted[noteAt++]?.note;
+          const waiting = cutter?.add(bytes.subarray(start, end), key, pieces[i] as number);
           if (waiting !== undefined) await waiting;
           start = end;
         }
@@ -242,6 +307,8 @@ async function packVolumes(
         break;
       case 'failed':
         throw errorOfPlain(message.error);
+      case 'cannot-continue':
+        throw new CannotContinue();
       case 'done':
         return message;
     }
@@ -256,9 +323,14 @@ async function countOnly(
 ): Promise<BackupStatistics> {
   const startTime = Date.now() / 1000;
   const ring = createSlotRing(slotBytes, 1);
-  const messages = options.source.begin(jobOf(session, options, knownSignatures, ring));
-  const { counts } = await packVolumes(session, messages, new SlotReader(ring), undefined);
-  return { ...counts, startTime, endTime: Date.now() / 1000, totalDestinationSizeChangeBytes: 0 };
+  const source = options.sources.next();
+  try {
+    const messages = source.begin(jobOf(session, options, knownSignatures, ring));
+    const { counts } = await packVolumes(session, messages, new SlotReader(ring), undefined, undefined);
+    return { ...counts, startTime, endTime: Date.now() / 1000, totalDestinationSizeChangeBytes: 0 };
+  } finally {
+    await source.stop();
+  }
 }
 
 /** What the source side is to do, as a dry run has it: nothing is written. */
@@ -277,6 +349,7 @@ function jobOf(
     signatureFile: undefined,
     fileListFile: undefined,
     tellFiles,
+    resume: undefined,
   };
 }
 
@@ -285,27 +358,40 @@ class VolumeSender {
   readonly #session: Session;
   readonly #set: SetWriter;
   readonly #queue: UploadQueue;
+  readonly #options: BackupOptions;
   bytesSent = 0;
+  /** Of the file of which the last piece was that was packed. */
+  note: FileNote | undefined;
 
-  constructor(session: Session, set: SetWriter, uploads: number) {
+  constructor(session: Session, set: SetWriter, options: BackupOptions) {
     this.#session = session;
     this.#set = set;
-    this.#queue = new UploadQueue(uploads);
+    this.#options = options;
+    this.#queue = new UploadQueue(options.uploads);
   }
 
   async add(volume: SealedVolume): Promise<void> {
-    await this.#set.addVolume({
-      number: volume.number,
+    const { number, sizeBytes, sha1Hex, endPiece } = volume;
+    const record = {
+      number,
       startKey: volume.startKey,
       startBlock: volume.startPiece,
       endKey: volume.endKey,
-      endBlock: volume.endPiece,
-      hashes: [{ algorithm: 'SHA1', hex: volume.sha1Hex }],
-    });
+      endBlock: endPiece,
+      hashes: [{ algorithm: 'SHA1', hex: sha1Hex }],
+    };
+    const file =
+      endPiece === undefined || this.note === undefined ? undefined : { ...this.note, deltaRevision };
+    await this.#set.addVolume({ record, sizeBytes, sha1Hex, file });
     const { backend, events } = this.#session;
+    const { failAfterVolume, skippedVolume } = this.#options;
     await this.#queue.add(async () => {
-      this.bytesSent += await uploadFile(backend, this.#set.names.volume(volume.number), volume.path);
-      events({ kind: 'volume', number: volume.number, sizeBytes: volume.sizeBytes });
+      if (number === skippedVolume) await rm(volume.path);
+      else this.bytesSent += await uploadFile(backend, this.#set.names.volume(number), volume.path);
+      events({ kind: 'volume', number, sizeBytes });
+      if (number === failAfterVolume) {
+        throw new TundraError('unexpected', `Stopped after volume ${number}, as --fail asks for.`);
+      }
     });
   }
 

@@ -30,6 +30,8 @@ export interface Session {
   canOpen: boolean;
   /** Whether it takes the same passphrase to open as to make: then the chain that is gone on with must open. */
   isSymmetric: boolean;
+  /** The keys it encrypts to, as they were given, sorted. */
+  recipients: readonly string[];
   /** Which metadata the local archive keeps. */
   syncMode: Exclude<SynchroniseOptions['mode'], 'restore'>;
   /** A folder of this run alone, removed at its end. */

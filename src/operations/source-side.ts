@@ -15,17 +15,39 @@ export interface SourceOptions {
 
 /** The source side of a backup, in two threads: the walk, and what compares and packs. */
 export interface SourceSide {
-  root: Latin1;
   /** Has the second thread compare what the walk finds with what is known, and pack what is new. To be called once. */
   begin(job: BackupThreadJob): AsyncIterable<BackupThreadMessage>;
   stop(): Promise<void>;
 }
 
+/** Source sides of one source, one after another: each can be used once. */
+export interface SourceSides {
+  root: Latin1;
+  /** The next one. Whoever takes it stops it. */
+  next(): SourceSide;
+  /** Stops the one that was started and not taken. */
+  stop(): Promise<void>;
+}
+
+/** Starts the first one at once: it need not wait for anything. */
+export function startSourceSides(options: SourceOptions): SourceSides {
+  let started: SourceSide | undefined = startSourceSide(options);
+  return {
+    root: options.root,
+    next: () => {
+      const side = started ?? startSourceSide(options);
+      started = undefined;
+      return side;
+    },
+    stop: async () => void (await started?.stop()),
+  };
+}
+
 const walkThreadUrl = new URL('./walk-thread.js', import.meta.url);
 const sourceThreadUrl = new URL('./backup-thread.js', import.meta.url);
 
-/** Starts to walk. That only reads, and stops by itself where it gets too far ahead: it need not wait for anything. */
-export function startSourceSide({ root, rules, followLinks }: SourceOptions): SourceSide {
+/** Starts to walk. That only reads, and stops by itself where it gets too far ahead. */
+function startSourceSide({ root, rules, followLinks }: SourceOptions): SourceSide {
   const { port1, port2 } = new MessageChannel();
   const gate = WalkGate.create();
   const walking = startThread<WalkThreadInput, never>(
@@ -40,7 +62,6 @@ export function startSourceSide({ root, rules, followLinks }: SourceOptions): So
   );
   walking.ended.catch((error: Error) => packing.fail(error));
   return {
-    root,
     begin: (job) => {
       packing.send(job);
       return packing.messages;

@@ -16,6 +16,9 @@ const MOST_ENTRY_BYTES = 2 ** 31;
 /** The kernel's answer when it has more to say than fits its output. */
 const OUTPUT_FULL = 1;
 
+/** Goes up whenever the same files would give other bytes than before: a delta begun by another one cannot be gone on with. */
+export const deltaRevision = 1;
+
 /**
  * Makes the delta that turns an old file, known by its signature, into a new one. Call `begin`, `addSignature` with
  * the pieces of the signature, `update` with those of the new file, `finish`; then `begin` may follow for another

@@ -72,4 +72,10 @@ export interface Opener {
    * apart from opening it.
    */
   check(path: string, sealing: FileSealing, name: string): Promise<CheckedFile | undefined>;
+  /**
+   * Whether the passphrase fits an encrypted file, by its first bytes alone: a wrong one does by chance, 1 in 65,536.
+   * Undefined where only the gpg program could tell, or where there is no passphrase.
+   * Errors: TundraError `encryption` where the file is not encrypted.
+   */
+  checkKey(path: string, name: string): Promise<boolean | undefined>;
 }

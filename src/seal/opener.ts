@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { messageOf, TundraError } from '../base/errors.js';
+import { fileStamp } from '../base/file-stamp.js';
 import { CheckThread } from './check-thread.js';
 import type { CheckedFile, FileSealing, OpenedFile, Opener } from './cipher.js';
 import { fileBytes } from './file-bytes.js';
@@ -37,11 +38,6 @@ export class MessageOpener implements Opener {
     return { bytes: sealing.compressed ? gunzipFile(path, name) : fileBytes(path), signedBy: undefined };
   }
 
-  /**
-   * Whether the passphrase fits an encrypted file, by its first bytes alone: a wrong one does by chance, 1 in 65,536.
-   * Undefined where only the gpg program could tell, or where there is no passphrase.
-   * Errors: TundraError `encryption` where the file is not encrypted.
-   */
   async checkKey(path: string, name: string): Promise<boolean | undefined> {
     return this.#keys === undefined ? undefined : keysFit(path, name, this.#keys);
   }
@@ -109,6 +105,6 @@ export class MessageOpener implements Opener {
 }
 
 async function stampOf(path: string): Promise<{ stamp: string; sizeBytes: number }> {
-  const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-  return { stamp: [ino, size, mtimeNs, ctimeNs].join('.'), sizeBytes: Number(size) };
+  const stats = await stat(path, { bigint: true });
+  return { stamp: fileStamp(stats), sizeBytes: Number(stats.size) };
 }

@@ -237,14 +237,16 @@ describe('VolumeCutter', () => {
     }
   });
 
-  it('makes the first volume also where there is nothing, from the number it is told', async (t) => {
-    const [plain, ...more] = await cut(spoolFolder(t), [], {
-      cipher: new FakeCipher(false, () => 1),
-      limitBytes: 1000,
-      firstNumber: 7,
-    });
+  it('makes the first volume also where there is nothing, but none to go on with', async (t) => {
+    const plainCipher = new FakeCipher(false, () => 1);
+    const [plain, ...more] = await cut(spoolFolder(t), [], { cipher: plainCipher, limitBytes: 1000 });
     assert.deepEqual(more, []);
-    assert.equal(plain?.number, 7);
+    assert.equal(plain?.number, 1);
+    const folder = spoolFolder(t);
+    assert.deepEqual(await cut(folder, [], { cipher: plainCipher, limitBytes: 1000, firstNumber: 7 }), []);
+    assert.deepEqual(readdirSync(folder), []);
+    const [next] = await cut(folder, allBlocks, { cipher: plainCipher, limitBytes: 1e9, firstNumber: 7 });
+    assert.equal(next?.number, 7);
     assert.deepEqual([plain?.startKey, plain?.endKey, plain?.endPiece], ['', '', undefined]);
     const cipher = new FakeCipher(true, () => 1);
     await cut(spoolFolder(t), [], { cipher, limitBytes: 1000 });

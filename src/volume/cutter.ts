@@ -23,7 +23,7 @@ export interface CutterOptions {
   cipher: Cipher;
   /** A volume's largest size, sealed. */
   limitBytes: number;
-  /** The number of the first volume. */
+  /** The number of the first volume. From 2, it goes on with a set, and need not be made if there is no block. */
   firstNumber: number;
   /** Where to build the volume of a number. */
   spoolPath(number: number): string;
@@ -72,9 +72,10 @@ export class VolumeCutter {
     await this.#open.add(block, key, piece);
   }
 
-  /** Seals the last volume; the first one is made even when there was no block at all. */
+  /** Seals the last volume; that of number 1 is made even when there was no block at all. */
   async finish(): Promise<void> {
-    if (this.#number === this.#options.firstNumber) this.begin();
+    if (this.#number === 1) this.begin();
+    if (this.#open?.isEmpty && this.#number > 1) await this.abort();
     if (this.#open !== undefined) await this.#cut(true);
   }
 
@@ -122,6 +123,10 @@ class OpenVolume {
     });
     // Last, so that no file stays behind where sealing is refused. Nothing comes out before something was written.
     this.#fd = onDisk(temporaryPlace, this.#path, () => openSync(this.#path, 'wx', 0o600));
+  }
+
+  get isEmpty(): boolean {
+    return this.#startKey === undefined;
   }
 
   /** Whether a block of this size fits, however badly everything compresses. */

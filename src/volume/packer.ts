@@ -1,4 +1,5 @@
 import { type Attributes, emptyAttributes } from '../base/attributes.js';
+import type { FileNote } from '../base/file-stamp.js';
 import type { PathKey } from '../base/path-key.js';
 import { blockSizeBytes, type DifftarKind, formatDifftarName } from '../format/difftar.js';
 import type { TarHeader } from '../format/tar/header.js';
@@ -14,7 +15,12 @@ export interface PackedBatch {
   keys: PathKey[];
   /** Number of the piece, from 1, where a block is a piece of a file and not the last one; else 0. */
   pieces: number[];
+  /** What is known of the files of which there are pieces. */
+  notes: { key: PathKey; note: FileNote }[];
 }
+
+/** The data has ended before the piece that was to come next: it is not the data that the first pieces were of. */
+export class PiecesMissing extends Error {}
 
 export interface SlotSource {
   take(): { index: number; bytes: Buffer };
@@ -38,7 +44,7 @@ export class BlockPacker {
   readonly #emit: (batch: PackedBatch) => void;
   #bytes: Buffer | undefined;
   #used = 0;
-  #batch: PackedBatch = { slot: -1, ends: [], keys: [], pieces: [] };
+  #batch: PackedBatch = { slot: -1, ends: [], keys: [], pieces: [], notes: [] };
   /** Data bytes packed so far, without headers and padding. */
   dataBytes = 0;
 
@@ -63,6 +69,7 @@ export class BlockPacker {
    *
    * @param sizeHintBytes expected size of the data; only speed depends on it
    * @param read gives the data. If it throws before the first block is full, nothing of the entry is packed.
+   * @param stamp for the note of a file that takes several pieces
    */
   addFile(
     kind: Exclude<DifftarKind, 'deleted'>,
@@ -70,6 +77,7 @@ export class BlockPacker {
     attributes: Attributes,
     sizeHintBytes: number,
     read: DataReader,
+    stamp?: string,
   ): void {
     const expectSingle = sizeHintBytes < blockSizeBytes;
     const header = headerOf(
@@ -79,7 +87,7 @@ export class BlockPacker {
     const slot = this.#room();
     const headerAt = this.#used;
     let dataAt = headerAt + tarHeaderBytes(header);
-    let size = read(slot.subarray(dataAt, dataAt + blockSizeBytes));
+    const size = read(slot.subarray(dataAt, dataAt + blockSizeBytes));
     const single = size < blockSizeBytes;
     if (single !== expectSingle) {
       header.name = single ? formatDifftarName(kind, key, false) : formatDifftarName(kind, key, false, 1);
@@ -87,14 +95,30 @@ export class BlockPacker {
       if (movedTo !== dataAt) slot.copyWithin(movedTo, dataAt, dataAt + size);
       dataAt = movedTo;
     }
-    this.#finishBlock(slot, header, dataAt, size, key, single ? 0 : 1);
-    for (let piece = 2; size === blockSizeBytes; piece++) {
-      header.name = formatDifftarName(kind, key, false, piece);
-      const next = this.#room();
-      const at = this.#used + tarHeaderBytes(header);
-      size = read(next.subarray(at, at + blockSizeBytes));
-      this.#finishBlock(next, header, at, size, key, size < blockSizeBytes ? 0 : piece);
+    if (single) {
+      this.#finishBlock(slot, header, dataAt, size, key, 0);
+    } else {
+      const note = { kind, stamp };
+      this.#finishBlock(slot, header, dataAt, size, key, 1, note);
+      this.#addPieces(key, header, 2, read, note);
     }
+  }
+
+  /**
+   * Packs the rest of a file whose first pieces were packed by another run; they are read once more, and left out.
+   * Errors: `PiecesMissing`; nothing is packed then.
+   */
+  continueFile(
+    kind: Exclude<DifftarKind, 'deleted'>,
+    key: PathKey,
+    attributes: Attributes,
+    piecesDone: number,
+    read: DataReader,
+    stamp?: string,
+  ): void {
+    const piece = Buffer.allocUnsafe(blockSizeBytes);
+    for (let done = 0; done < piecesDone; done++) if (read(piece) < blockSizeBytes) throw new PiecesMissing();
+    this.#addPieces(key, headerOf('', attributes), piecesDone + 1, read, { kind, stamp });
   }
 
   /** Sends what is packed, however little. */
@@ -102,6 +126,18 @@ export class BlockPacker {
     if (this.#bytes === undefined) return;
     this.#emit(this.#batch);
     this.#bytes = undefined;
+  }
+
+  /** Packs the pieces from a number on, which all those before it being full makes the next one. */
+  #addPieces(key: PathKey, header: TarHeader, from: number, read: DataReader, note: FileNote): void {
+    let size = blockSizeBytes;
+    for (let piece = from; size === blockSizeBytes; piece++) {
+      header.name = formatDifftarName(note.kind, key, false, piece);
+      const slot = this.#room();
+      const at = this.#used + tarHeaderBytes(header);
+      size = read(slot.subarray(at, at + blockSizeBytes));
+      this.#finishBlock(slot, header, at, size, key, size < blockSizeBytes ? 0 : piece, note);
+    }
   }
 
   #addHeaderOnly(key: PathKey, header: TarHeader): void {
@@ -117,6 +153,7 @@ export class BlockPacker {
     size: number,
     key: PathKey,
     piece: number,
+    note?: FileNote,
   ): void {
     header.sizeBytes = size;
     writeTarHeader(header, slot, this.#used);
@@ -125,6 +162,8 @@ export class BlockPacker {
     slot.fill(0, end, paddedEnd);
     this.#used = paddedEnd;
     this.dataBytes += size;
+    const { notes } = this.#batch;
+    if (note !== undefined && notes.at(-1)?.key !== key) notes.push({ key, note });
     this.#endBlock(key, piece);
   }
 
@@ -141,7 +180,7 @@ export class BlockPacker {
       const { index, bytes } = this.#slots.take();
       this.#bytes = bytes;
       this.#used = 0;
-      this.#batch = { slot: index, ends: [], keys: [], pieces: [] };
+      this.#batch = { slot: index, ends: [], keys: [], pieces: [], notes: [] };
     }
     return this.#bytes;
   }

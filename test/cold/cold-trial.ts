@@ -4,7 +4,7 @@ import { withSession } from '../../src/app/session.js';
 import { latin1OfNative } from '../../src/base/path-key.js';
 import type { NamePrefixes } from '../../src/format/names.js';
 import { backup } from '../../src/operations/backup.js';
-import { startSourceSide } from '../../src/operations/source-side.js';
+import { startSourceSides } from '../../src/operations/source-side.js';
 import { namesIn, type Running, type RunOptions, Trial } from '../cli/trial.js';
 
 /** A line of what the cold store was asked. */
@@ -59,7 +59,7 @@ export class ColdTrial extends Trial {
 
   /** Backs up in this process, with volumes far smaller than the command line allows. */
   async backUp(mode: 'full' | 'incremental', step: number, volumeSizeBytes: number): Promise<void> {
-    const source = startSourceSide({ root: latin1OfNative(this.source), rules: [], followLinks: false });
+    const sources = startSourceSides({ root: latin1OfNative(this.source), rules: [], followLinks: false });
     const settings: Parameters<typeof withSession>[0] = {
       url: this.url,
       archiveDir: this.archive,
@@ -79,7 +79,7 @@ export class ColdTrial extends Trial {
       await withSession(settings, (session) =>
         backup(session, {
           mode,
-          source,
+          sources,
           volumeSizeBytes,
           maxBlockSizeBytes: 2048,
           fullIfBefore: undefined,
@@ -91,7 +91,7 @@ export class ColdTrial extends Trial {
         }),
       );
     } finally {
-      await source.stop();
+      await sources.stop();
     }
   }
 

@@ -15,7 +15,7 @@ import { Secret } from '../../src/base/secret.js';
 import { noPrefixes } from '../../src/format/names.js';
 import { backup } from '../../src/operations/backup.js';
 import { restore } from '../../src/operations/restore.js';
-import { startSourceSide } from '../../src/operations/source-side.js';
+import { startSourceSides } from '../../src/operations/source-side.js';
 import type { BackendOptions } from '../../src/storage/registry.js';
 import { opener } from '../../src/storage/swift/swift-server.fixture.js';
 import { namesIn, passphrase, type Seal, type Trial, withTrial } from '../cli/trial.js';
@@ -173,11 +173,11 @@ function operationsOf(
   });
   return {
     backup: async (mode, step) => {
-      const source = startSourceSide({ root: latin1OfNative(trial.source), rules: [], followLinks: false });
+      const sources = startSourceSides({ root: latin1OfNative(trial.source), rules: [], followLinks: false });
       const running = withSession(settings(step), (session) =>
         backup(session, {
           mode,
-          source,
+          sources,
           volumeSizeBytes,
           maxBlockSizeBytes: 2048,
           fullIfBefore: undefined,
@@ -188,7 +188,7 @@ function operationsOf(
           dryRun: false,
         }),
       );
-      return endingOf(running.finally(() => source.stop()));
+      return endingOf(running.finally(() => sources.stop()));
     },
     restore: (target, step) =>
       endingOf(

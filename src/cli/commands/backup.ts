@@ -5,7 +5,7 @@ import { parseUserTime } from '../../format/times.js';
 import { type BackupReport, backup } from '../../operations/backup.js';
 import { withMendedArchive } from '../../operations/mend-archive.js';
 import type { Session } from '../../operations/session.js';
-import { type SourceSide, startSourceSide } from '../../operations/source-side.js';
+import { startSourceSides } from '../../operations/source-side.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { statisticsText } from '../render/statistics.js';
 import { readSelection, selectionContext } from '../selection.js';
@@ -26,36 +26,32 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     const settings = await sessionSettings(url, 'write', options, environment, terminal);
     const fullIfOlder = options.text('full-if-older-than');
     const rules = await readSelection(line.selection, selectionContext(line, settings, terminal));
-    const start = () => startSourceSide({ root, rules, followLinks: options.flag('copy-links') });
     // What comes before the comparison takes some time, and the walk need not wait for it.
-    let started: SourceSide | undefined = start();
-    const attempt = async (session: Session) => {
-      const source = started ?? start();
-      started = undefined;
-      try {
-        return await backup(session, {
-          mode,
-          source,
-          volumeSizeBytes: (options.number('volsize') ?? defaultVolumeMebibytes) * mebibyte,
-          maxBlockSizeBytes: options.number('max-blocksize') ?? defaultMaxBlockBytes,
-          fullIfBefore: fullIfOlder === undefined ? undefined : parseUserTime(fullIfOlder, session.now()),
-          allowSourceMismatch: options.flag('allow-source-mismatch'),
-          hostname: hostname(),
-          listFiles: !options.flag('no-files-changed'),
-          uploads: Math.max(1, options.number('concurrency') ?? 1),
-          dryRun: options.flag('dry-run'),
-        });
-      } finally {
-        await source.stop();
-      }
-    };
-    let report: BackupReport;
+    const sources = startSourceSides({ root, rules, followLinks: options.flag('copy-links') });
+    const attempt = (session: Session) =>
+      backup(session, {
+        mode,
+        sources,
+        volumeSizeBytes: (options.number('volsize') ?? defaultVolumeMebibytes) * mebibyte,
+        maxBlockSizeBytes: options.number('max-blocksize') ?? defaultMaxBlockBytes,
+        fullIfBefore: fullIfOlder === undefined ? undefined : parseUserTime(fullIfOlder, session.now()),
+        allowSourceMismatch: options.flag('allow-source-mismatch'),
+        hostname: hostname(),
+        listFiles: !options.flag('no-files-changed'),
+        uploads: Math.max(1, options.number('concurrency') ?? 1),
+        dryRun: options.flag('dry-run'),
+        failAfterVolume: options.number('fail'),
+        skippedVolume: options.number('skip-volume'),
+      });
+    let reports: BackupReport[];
     try {
-      report = await withSession(settings, (session) => withMendedArchive(session, () => attempt(session)));
+      reports = await withSession(settings, (session) => withMendedArchive(session, () => attempt(session)));
     } finally {
-      await started?.stop();
+      await sources.stop();
     }
-    if (!options.flag('no-print-statistics')) terminal.out(statisticsText(report.statistics));
+    if (!options.flag('no-print-statistics')) {
+      for (const { statistics } of reports) terminal.out(statisticsText(statistics));
+    }
     return 0;
   };
 }
