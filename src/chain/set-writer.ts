@@ -174,8 +174,7 @@ export async function removePartialFiles(
   archive: LocalArchive,
   { partialManifest, partialSignatures }: Pick<SetNames, 'partialManifest' | 'partialSignatures'>,
 ): Promise<void> {
-  for (const name of [partialManifest, partialSignatures, checkpointName])
-    await archive.remove(name);
+  for (const name of [partialManifest, partialSignatures, checkpointName]) await archive.remove(name);
 }
 
 /** Has the disk hold all that was written to a file, by whomever. */
