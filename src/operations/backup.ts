@@ -8,6 +8,7 @@ import {
   type BackupChain,
   type BackupSet,
   type Catalog,
+  catalogWithout,
   interruptedSet,
   lastFullTime,
   type SignatureChain,
@@ -46,6 +47,8 @@ export interface BackupOptions {
   /** Volumes on their way to the storage at once, beside the one being made. */
   uploads: number;
   dryRun: boolean;
+  /** Make no incremental set in which there would be nothing. */
+  skipIfUnchanged?: boolean | undefined;
   /** For tests: stop right after this volume was sent. */
   failAfterVolume?: number | undefined;
   /** For tests: do not send this volume, as if it were lost on its way. */
@@ -73,7 +76,15 @@ export async function backup(session: Session, options: BackupOptions): Promise<
   let catalog = await synchronisedCollection(session, { time: session.now(), dryRun });
   const reports: BackupReport[] = [];
   const interrupted = interruptedSet(catalog);
-  if (interrupted !== undefined && !dryRun) {
+  if (interrupted !== undefined && dryRun) {
+    const { times } = interrupted;
+    tell(
+      session,
+      'notice',
+      `The ${times.type} backup of ${prettyTime(setEnd(times))} was interrupted: a run would go on with it.`,
+    );
+    catalog = catalogWithout(catalog, times, session.prefixes);
+  } else if (interrupted !== undefined) {
     const report = await finishInterrupted(session, catalog, interrupted, options);
     if (report !== undefined) reports.push(report);
     if (report !== undefined && !(options.mode === 'full' && report.kind === 'incremental')) return reports;
@@ -247,6 +258,20 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
     await permission;
     cutter.begin();
     const done = await packVolumes(session, messages, new SlotReader(ring), cutter, sending);
+    const isSkipped = options.skipIfUnchanged && kind === 'incremental' && done.counts.deltaEntries === 0;
+    if (isSkipped && resume === undefined) {
+      tell(session, 'notice', 'Nothing has changed: no backup set is made.');
+      await cutter.abort();
+      await set.abandon();
+      await rm(job.index.newPath, { force: true });
+      const statistics = {
+        ...done.counts,
+        startTime,
+        endTime: Date.now() / 1000,
+        totalDestinationSizeChangeBytes: 0,
+      };
+      return { kind, statistics };
+    }
     await cutter.finish();
     await sending.drain();
     const endTime = Date.now() / 1000;

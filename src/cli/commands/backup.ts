@@ -40,6 +40,7 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
         listFiles: !options.flag('no-files-changed'),
         uploads: Math.max(1, options.number('concurrency') ?? 1),
         dryRun: options.flag('dry-run'),
+        skipIfUnchanged: options.flag('skip-if-no-change'),
         failAfterVolume: options.number('fail'),
         skippedVolume: options.number('skip-volume'),
       });
