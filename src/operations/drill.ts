@@ -153,6 +153,7 @@ async function tryFile(
       timeText: undefined,
       mayOverwrite: true,
       restoreOwnership: false,
+      renames: new Map(),
       numericOwner: false,
       requiredSigner: undefined,
       ignoreErrors: false,

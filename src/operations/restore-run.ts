@@ -176,12 +176,13 @@ function sharesFor(
   action: RestoreThreadInput['action'],
 ): number {
   // Damage is told once, by the one who meets it. A selection may take a directory for the sake of what lies below it, in
-  // whichever share; files are told in order.
+  // whichever share; files are told in order; what is renamed may go to any directory.
   const isOne =
     map !== undefined ||
     sets.length > mostSharedSets ||
     ignoreErrors ||
     tellFiles ||
+    (action.kind === 'restore' && action.renames.size > 0) ||
     (action.kind === 'compare' && action.rules.length > 0);
   return isOne ? 1 : Math.min(mostShares, availableParallelism());
 }

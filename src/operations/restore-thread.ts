@@ -24,6 +24,7 @@ import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
 import { createSelection, type SelectionRule } from '../source/selection.js';
 import { walk } from '../source/walk.js';
+import { mayMeet, type Renames, renamedKey, reopenedDirectories } from '../target/renames.js';
 import { TreeWriter } from '../target/tree-writer.js';
 import { type Channel, receive } from '../volume/channel.js';
 import { type OpenedVolume, type SetEntry, SetReader } from '../volume/set-reader.js';
@@ -31,6 +32,15 @@ import { EventBatch } from './event-batch.js';
 import { ShareProgress } from './share-progress.js';
 import { cannotProcess, selectionRoot, walkEvent } from './source-events.js';
 import { VolumeDesk } from './volume-desk.js';
+
+/** Writes a tree. */
+export interface RestoreAction {
+  kind: 'restore';
+  target: Latin1;
+  renames: Renames;
+  restoreOwnership: boolean;
+  numericOwner: boolean;
+}
 
 /** What the thread is started with. */
 export interface RestoreThreadInput {
@@ -53,7 +63,7 @@ export interface RestoreThreadInput {
   /** Leave out what is damaged of a volume, and go on. */
   ignoreErrors: boolean;
   action:
-    | { kind: 'restore'; target: Latin1; restoreOwnership: boolean; numericOwner: boolean }
+    | RestoreAction
     | { kind: 'check' }
     | { kind: 'compare'; root: Latin1; rules: readonly SelectionRule[]; followLinks: boolean };
 }
@@ -199,13 +209,16 @@ class RestoreThread {
     }
   }
 
-  async #restore(
-    paths: AsyncIterable<Versions>,
-    action: { target: Latin1; restoreOwnership: boolean; numericOwner: boolean },
-  ): Promise<void> {
+  async #restore(paths: AsyncIterable<Versions>, action: RestoreAction): Promise<void> {
     const { share, sharedDirectories, tellFiles } = this.#input;
+    const { renames } = action;
+    const isRenaming = renames.size > 0;
     const writer = new TreeWriter(action.target, {
-      shared: new Set([...sharedDirectories].map((key) => this.#relative(key))),
+      shared: isRenaming
+        ? reopenedDirectories(renames)
+        : new Set([...sharedDirectories].map((key) => this.#relative(key))),
+      mayMeet: (key) => isRenaming && mayMeet(renames, key),
+      ...(isRenaming ? { modeOfMissing: 0o777 & ~process.umask() } : {}),
       beforeReplacing: () => this.#progress.waitForLater(share),
       owners: action.restoreOwnership ? this.#owners : undefined,
       numericOwner: action.numericOwner,
@@ -219,7 +232,8 @@ class RestoreThread {
     for await (const versions of paths) {
       const { key, header } = newestEntry(versions);
       try {
-        await this.#apply(writer, this.#relative(key), header, versions);
+        const place = renamedKey(renames, this.#relative(key));
+        await this.#apply(writer, place, header, versions);
         this.#result.entries++;
         if (tellFiles) this.#events.add({ kind: 'file', change: 'new', key });
       } catch (error) {

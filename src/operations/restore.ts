@@ -3,6 +3,7 @@ import { displayBytes, displayKey, type Latin1, type PathKey } from '../base/pat
 import type { RestorePlan } from '../chain/restore-plan.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
+import type { Renames } from '../target/renames.js';
 import { type ColdOptions, withSpool } from './cold-volumes.js';
 import { planAt } from './plan-at.js';
 import { runPlan } from './restore-run.js';
@@ -19,6 +20,8 @@ export interface RestoreOptions {
   path: PathKey;
   /** The state of this time; now if undefined. */
   time: EpochSeconds | undefined;
+  /** Where paths go instead: relative to `path`, and to the target. */
+  renames: Renames;
   restoreOwnership: boolean;
   numericOwner: boolean;
   /** Key that must have signed each volume. */
@@ -37,7 +40,7 @@ export interface RestoreOptions {
 export interface VerifyOptions
   extends Omit<
     RestoreOptions,
-    'target' | 'restoreOwnership' | 'numericOwner' | 'timeText' | 'mayOverwrite' | 'purpose'
+    'target' | 'renames' | 'restoreOwnership' | 'numericOwner' | 'timeText' | 'mayOverwrite' | 'purpose'
   > {
   /** What to compare with: canonical. */
   root: Latin1;
@@ -55,7 +58,7 @@ export async function restore(session: Session, options: RestoreOptions): Promis
 }
 
 async function restoreAlone(session: Session, options: RestoreOptions): Promise<RestoreThreadResult> {
-  const { target, restoreOwnership, numericOwner, path, timeText, mayOverwrite } = options;
+  const { target, renames, restoreOwnership, numericOwner, path, timeText, mayOverwrite } = options;
   const begun = { target, path, time: timeText };
   // A restore that waits for a thaw has written nothing yet. It goes on with the state that was asked for: backups that
   // were made meanwhile would make it wait anew.
@@ -78,6 +81,7 @@ async function restoreAlone(session: Session, options: RestoreOptions): Promise<
   const result = await runPlan(session, plan, options, {
     kind: 'restore',
     target,
+    renames,
     restoreOwnership,
     numericOwner,
   });

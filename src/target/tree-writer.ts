@@ -43,6 +43,11 @@ export interface TreeWriterOptions {
   numericOwner: boolean;
   /** Directories that other writers may work in at the same time: they get their attributes with `finishShared`. */
   shared?: ReadonlySet<PathKey>;
+  /** Places that entries of several paths of the backup may come to: there a directory never makes way for anything else,
+   *  nor anything else for a directory. */
+  mayMeet?(key: PathKey): boolean;
+  /** What a directory that has no entry may get at the end; without it only its owner may enter it. */
+  modeOfMissing?: number;
   /** Called before anything but a directory comes to the place of a shared one: no other writer may work in it then. */
   beforeReplacing?(): void;
   /** Tells of an attribute that could not be restored. */
@@ -90,7 +95,7 @@ export class TreeWriter {
   readonly #root: Latin1;
   readonly #options: TreeWriterOptions;
   readonly #open: OpenDirectory[] = [];
-  readonly #openShared: OpenDirectory[] = [];
+  #openShared: OpenDirectory[] = [];
   readonly #isRoot = process.geteuid?.() === 0;
   readonly #temporaryPrefix = temporaryPrefix();
   #temporary = 0;
@@ -179,8 +184,10 @@ export class TreeWriter {
 
   /** Gives shared directories their attributes, once no other writer works in them. */
   finishShared(): void {
-    // The innermost were left first: once those above them are closed to their owner, they cannot be reached.
-    for (const directory of this.#openShared.splice(0)) this.#setDirectoryAttributes(directory);
+    // The innermost first: once those above them are closed to their owner, they cannot be reached.
+    const directories = this.#openShared.sort((a, b) => (a.key < b.key ? 1 : a.key > b.key ? -1 : 0));
+    this.#openShared = [];
+    for (const directory of directories) this.#setDirectoryAttributes(directory);
   }
 
   /** Who owns a file just made in the innermost directory. */
@@ -194,6 +201,17 @@ export class TreeWriter {
 
   #isShared(key: PathKey): boolean {
     return this.#options.shared?.has(key) ?? false;
+  }
+
+  #mayMeet(key: PathKey): boolean {
+    return this.#options.mayMeet?.(key) ?? false;
+  }
+
+  /** What is there may be of the backup, from another path, and must not be taken away. */
+  #requireAlone(key: PathKey): void {
+    if (!this.#mayMeet(key)) return;
+    // A system error as other calls give it: it concerns this path alone.
+    throw Object.assign(new Error('a folder and something else come to one place'), { code: 'EEXIST' });
   }
 
   #path(key: PathKey): Latin1 {
@@ -252,10 +270,11 @@ export class TreeWriter {
       }
       try {
         if (this.#statDirectory(key).isDirectory()) return true;
+        this.#requireAlone(key);
         unlinkSync(path);
       } catch (error) {
         // Another writer may have put a directory there meanwhile.
-        if (!this.#isShared(key)) throw error;
+        if (!this.#isShared(key) || this.#mayMeet(key)) throw error;
       }
     }
   }
@@ -283,18 +302,22 @@ export class TreeWriter {
     else this.#setDirectoryAttributes(directory);
   }
 
-  #setDirectoryAttributes({ key, attributes }: OpenDirectory): void {
-    if (attributes === undefined) return;
+  #setDirectoryAttributes({ key, attributes, isOwn }: OpenDirectory): void {
+    const { modeOfMissing } = this.#options;
+    if (attributes === undefined && (!isOwn || modeOfMissing === undefined)) return;
     const path = diskPath(this.#path(key));
     // A failure here must not count for the path that comes next.
     this.#attempt(key, 'attributes', () => {
       const fd = openSync(path, O_RDONLY | O_DIRECTORY | (this.#isNamed(key) ? 0 : O_NOFOLLOW));
       try {
-        this.#setAttributes(key, attributes, {
-          chown: (uid, gid) => fchownSync(fd, uid, gid),
-          chmod: (mode) => fchmodSync(fd, mode),
-          utimes: (time) => futimesSync(fd, time, time),
-        });
+        if (attributes === undefined) fchmodSync(fd, modeOfMissing as number);
+        else {
+          this.#setAttributes(key, attributes, {
+            chown: (uid, gid) => fchownSync(fd, uid, gid),
+            chmod: (mode) => fchmodSync(fd, mode),
+            utimes: (time) => futimesSync(fd, time, time),
+          });
+        }
       } finally {
         closeSync(fd);
       }
@@ -309,6 +332,7 @@ export class TreeWriter {
     } catch (error) {
       const code = errnoOf(error);
       if (code !== 'EISDIR' && code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+      this.#requireAlone(key);
       if (key === '') this.#removeEmptyRoot();
       else rmSync(path, { recursive: true });
       renameSync(diskPath(temporary), path);

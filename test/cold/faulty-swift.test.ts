@@ -202,6 +202,7 @@ function operationsOf(
             purpose: 'restore',
             cold: { spoolBytes: 1 << 30, noWait: false },
             restoreOwnership: true,
+            renames: new Map(),
             numericOwner: false,
             requiredSigner: undefined,
             ignoreErrors: false,

@@ -9,6 +9,7 @@ import { restore } from '../../operations/restore.js';
 import { planOfRestore } from '../../operations/thaw.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import type { OptionValues } from '../arguments.js';
+import { renameOption } from '../renames.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
 import { aroundPlan, planPrinter, requireVolumes } from './thaw.js';
@@ -18,6 +19,8 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   requireUrl(url);
   const { options } = line;
   const target = canonicalRoot(latin1OfNative(resolve(targetText)));
+  const { renames, warnings } = renameOption(options);
+  for (const text of warnings) terminal.event({ kind: 'message', level: 'warning', text });
   const dryRun = options.flag('dry-run');
   const settings = await sessionSettings(url, 'read', options, environment, terminal);
   if (dryRun) {
@@ -41,6 +44,7 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
       mayOverwrite: options.flag('force') || isFree(target),
       cold: coldOptions(options),
       purpose: 'restore',
+      renames,
       restoreOwnership: !options.flag('no-restore-ownership'),
       numericOwner: options.flag('numeric-owner'),
       requiredSigner: options.text('sign-key') ?? options.text('encrypt-sign-key'),
