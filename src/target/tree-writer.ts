@@ -218,11 +218,20 @@ export class TreeWriter {
     return key === '' ? this.#root : `${this.#root}/${slashPath(key)}`;
   }
 
+  /** What is above the root is not of the backup: made as any program makes folders. */
+  #makeFoldersAbove(): void {
+    const folder = this.#root.slice(0, this.#root.lastIndexOf('/'));
+    if (folder !== '') mkdirSync(diskPath(folder), { recursive: true });
+  }
+
   /** A name beside the final one. */
   #temporaryPath(key: PathKey): Latin1 {
     const path = this.#path(key);
     const folder = path.slice(0, path.lastIndexOf('/') + 1);
-    if (key === '') removeLeftovers(folder);
+    if (key === '') {
+      this.#makeFoldersAbove();
+      removeLeftovers(folder);
+    }
     return `${folder}${this.#temporaryPrefix}.${this.#temporary++}`;
   }
 
@@ -262,7 +271,7 @@ export class TreeWriter {
     const path = diskPath(this.#path(key));
     for (let attempt = 1; ; attempt++) {
       try {
-        if (this.#isNamed(key)) return mkdirSync(path, { mode: 0o700, recursive: true }) === undefined;
+        if (key === '') this.#makeFoldersAbove();
         mkdirSync(path, { mode: 0o700 });
         return false;
       } catch (error) {

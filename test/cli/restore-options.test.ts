@@ -43,6 +43,20 @@ describe('restore', () => {
         ['59m59s', 1],
         // Before all of it: the oldest there is.
         ['10Y', 0],
+        ['1', 0],
+        [String(start - 1), 0],
+        [String(start), 0],
+        [String(start + 3600), 1],
+        [String(start + 7199), 1],
+        // No time at all, as the peer takes it.
+        ['0', 2],
+        // After all of it, and to come: the newest there is.
+        ['1s', 1],
+        ['0s', 2],
+        [String(start + 7200), 2],
+        [String(start + 86_400), 2],
+        ['4000000000', 2],
+        ['2099-12-31', 2],
       ];
       for (const [time, state] of cases) {
         const target = trial.newTarget();
@@ -65,7 +79,7 @@ describe('restore', () => {
       const c = trial.newTarget();
       await trial.run(['restore', '--path-to-restore', 'sub/c', trial.url, c]);
       assert.deepEqual(readFileSync(c), readFileSync(join(trial.source, 'sub/c')));
-      for (const given of ['sub', 'sub/', './sub//']) {
+      for (const given of ['sub', 'sub/', './sub//', '/sub']) {
         const target = trial.newTarget();
         await trial.run(['restore', '-r', given, trial.url, target]);
         assert.deepEqual(
@@ -128,6 +142,47 @@ describe('restore', () => {
       assert.equal(readFileSync(file, 'utf8'), 'mine');
       await trial.run(['restore', '-r', 'a', '--force', trial.url, file]);
       assert.equal(readFileSync(file, 'utf8'), 'small\n');
+    }));
+
+  it('restores one file to its name: into folders that are not there yet, over what is empty, never over more', () =>
+    withTrial('plain', async (trial) => {
+      smallTree(trial.source);
+      await trial.full();
+      const one = ['restore', '-r', 'sub/b', trial.url];
+      const expected = readFileSync(join(trial.source, 'sub/b'));
+      const deep = join(trial.newTarget(), 'new', 'file');
+      await trial.run([...one, deep]);
+      assert.deepEqual(readFileSync(deep), expected);
+      assert.equal(lstatSync(join(deep, '..')).mode & 0o777, 0o777 & ~process.umask());
+      const folder = trial.newTarget();
+      mkdirSync(folder);
+      await trial.run([...one, folder]);
+      assert.deepEqual(readFileSync(folder), expected);
+
+      const full = trial.newTarget();
+      const [empty, toEmpty, toNothing, toFile] = ['empty', 'to-empty', 'to-nothing', 'to-file'].map((name) =>
+        trial.path(name),
+      ) as [string, string, string, string];
+      mkdirSync(full);
+      writeFileSync(join(full, 'mine'), 'mine');
+      mkdirSync(empty);
+      symlinkSync('empty', toEmpty);
+      symlinkSync('nothing', toNothing);
+      symlinkSync(join(full, 'mine'), toFile);
+      for (const target of [full, toEmpty, toNothing, toFile]) {
+        await trial.run([...one, target], { status: 11 });
+        await trial.run(['restore', trial.url, target], { status: 11 });
+      }
+      assert.equal(readlinkSync(toEmpty), 'empty');
+      for (const target of [toEmpty, toNothing, toFile]) {
+        await trial.run([...one, target, '--force']);
+        assert.deepEqual(readFileSync(target), expected);
+        assert.ok(lstatSync(target).isFile());
+      }
+      // The peer would remove the folder with all that is in it.
+      await trial.run([...one, full, '--force'], { status: 11 });
+      assert.equal(readFileSync(join(full, 'mine'), 'utf8'), 'mine');
+      assert.deepEqual(namesIn(empty), []);
     }));
 
   it('never writes through a link that lies in the target', () =>

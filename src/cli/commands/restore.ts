@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { withSession } from '../../app/session.js';
 import { TundraError } from '../../base/errors.js';
@@ -56,14 +56,14 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   return 1;
 };
 
-/** `--path-to-restore` as a path in the backup. */
+/** `--path-to-restore` as a path in the backup: a `/` before it means nothing. */
 export function pathOption(options: OptionValues): PathKey {
   const path = options.text('path-to-restore');
   if (path === undefined) return '';
   const parts = latin1OfNative(path)
     .split('/')
     .filter((part) => part !== '' && part !== '.');
-  if (path.startsWith('/') || parts.includes('..')) {
+  if (parts.includes('..')) {
     throw new TundraError(
       'command-line',
       `--path-to-restore: "${path}" must be relative to the source folder`,
@@ -86,12 +86,14 @@ export function coldOptions(options: OptionValues): ColdOptions {
 
 export function timeOption(options: OptionValues, now: EpochSeconds): EpochSeconds | undefined {
   const text = options.text('time');
-  return text === undefined ? undefined : parseUserTime(text, now);
+  const time = text === undefined ? undefined : parseUserTime(text, now);
+  // The peer takes the first second of 1970 for no time.
+  return time === 0 ? undefined : time;
 }
 
-/** Whether there is nothing at the target, or an empty folder. */
+/** Whether there is nothing at the target, or an empty folder; a link to one is something. */
 function isFree(target: string): boolean {
   const path = diskPath(target);
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return true;
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true && readdirSync(path).length === 0;
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found === undefined || (found.isDirectory() && readdirSync(path).length === 0);
 }
