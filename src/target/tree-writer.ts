@@ -20,7 +20,6 @@ import {
   symlinkSync,
   unlinkSync,
   utimesSync,
-  writeSync,
 } from 'node:fs';
 import type { Attributes } from '../base/attributes.js';
 import { errnoOf, messageOf, TundraError } from '../base/errors.js';
@@ -34,6 +33,7 @@ import {
   parentKey,
   slashPath,
 } from '../base/path-key.js';
+import { SparseFile } from './sparse-file.js';
 import { removeLeftovers, temporaryPrefix } from './temporary.js';
 
 export interface TreeWriterOptions {
@@ -123,6 +123,7 @@ export class TreeWriter {
     this.#enterParentOf(key);
     const temporary = this.#temporaryPath(key);
     const fd = openSync(diskPath(temporary), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+    const contents = new SparseFile(fd);
     let closed = false;
     const close = () => {
       if (closed) return;
@@ -130,11 +131,9 @@ export class TreeWriter {
       closeSync(fd);
     };
     return {
-      write: (bytes) => {
-        let done = 0;
-        while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done);
-      },
+      write: (bytes) => contents.write(bytes),
       commit: () => {
+        contents.finish();
         this.#setAttributes(key, attributes, {
           chown: (uid, gid) => {
             const made = this.#ownerOfNew(fd);
@@ -390,7 +389,9 @@ export class TreeWriter {
       return true;
     } catch (error) {
       const hint = errnoOf(error) === 'EPERM' && !this.#isRoot ? ' (only root may)' : '';
-      this.#options.onWarning(key, `cannot set ${what}${hint}: ${messageOf(error)}`);
+      // Without the temporary name that a system error may end with.
+      const problem = messageOf(error).replace(/ '[^']*'$/, '');
+      this.#options.onWarning(key, `cannot set ${what}${hint}: ${problem}`);
       return false;
     }
   }

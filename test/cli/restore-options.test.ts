@@ -1,6 +1,9 @@
 /** What is restored, of when, to where, over what and with which owners. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   chownSync,
   existsSync,
   lstatSync,
@@ -15,11 +18,38 @@ import { describe, it } from 'node:test';
 import { compareTrees, describeTree, type Field } from '../trees/describe.js';
 import { TreeWriter } from '../trees/writer.js';
 import { changeSmallTree, smallTree, smallTreeSeconds } from './small-tree.js';
-import { contentsOf, isRoot, namesIn, remarksIn, withTrial } from './trial.js';
+import { contentsOf, isRoot, namesIn, remarksIn, type Trial, withTrial } from './trial.js';
 
 // 2023-11-14T22:13:20Z
 const start = 1_700_000_000;
 const at = (seconds: number) => ['--current-time', String(start + seconds)];
+
+/** Gives an entry of an open store another number of its owner and group, whose names stay: as if the backup came from a
+ *  machine on which they have it. */
+function asIfFromElsewhere(trial: Trial, entry: string, number: number): void {
+  const volume = join(trial.store, namesIn(trial.store).find((name) => name.endsWith('.difftar')) as string);
+  const bytes = readFileSync(volume);
+  const before = createHash('sha1').update(bytes).digest('hex');
+  const header = bytes.subarray(bytes.indexOf(`${entry}\0`)).subarray(0, 512);
+  const octal = `${number.toString(8).padStart(7, '0')}\0`;
+  header.write(octal, 108, 'latin1');
+  header.write(octal, 116, 'latin1');
+  header.write(' '.repeat(8), 148, 'latin1');
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  writeFileSync(volume, bytes);
+  const after = createHash('sha1').update(bytes).digest('hex');
+  for (const folder of [trial.store, join(trial.archive, 'trial')]) {
+    for (const name of namesIn(folder).filter((name) => name.endsWith('.manifest'))) {
+      const manifest = readFileSync(join(folder, name), 'latin1');
+      assert.ok(manifest.includes(before));
+      writeFileSync(join(folder, name), manifest.replace(before, after), 'latin1');
+    }
+  }
+}
+
+/** Who restores where no root is wanted. */
+const nobody = 65_534;
 
 describe('restore', () => {
   it('takes times in every form', () =>
@@ -220,20 +250,27 @@ describe('restore', () => {
       assert.match(names, /^daemon:[^:]*:1:1:/m);
       writeFileSync(join(trial.source, 'daemon'), '');
       writeFileSync(join(trial.source, 'unknown'), '');
+      writeFileSync(join(trial.source, 'set-id'), '');
       chownSync(join(trial.source, 'daemon'), 1, 1);
       chownSync(join(trial.source, 'unknown'), 54321, 54322);
+      chownSync(join(trial.source, 'set-id'), 1, 1);
+      chmodSync(join(trial.source, 'set-id'), 0o6755);
       await trial.full();
-      // As if the backup came from a machine on which `daemon` has another number.
+      asIfFromElsewhere(trial, 'snapshot/daemon', 777);
       const owners = (target: string) =>
-        ['daemon', 'unknown'].map((name) => {
-          const { uid, gid } = lstatSync(join(target, name));
-          return `${uid}:${gid}`;
+        ['daemon', 'unknown', 'set-id'].map((name) => {
+          const { uid, gid, mode } = lstatSync(join(target, name));
+          return `${uid}:${gid}${mode & 0o6000 ? ' set-id' : ''}`;
         });
       for (const [options, expected] of [
-        [[], ['1:1', '54321:54322']],
-        [['--numeric-owner'], ['1:1', '54321:54322']],
-        [['--no-restore-ownership'], ['0:0', '0:0']],
-        [['--do-not-restore-ownership'], ['0:0', '0:0']],
+        [[], ['1:1', '54321:54322', '1:1 set-id']],
+        [['--numeric-owner'], ['777:777', '54321:54322', '1:1 set-id']],
+        [['--no-restore-ownership'], ['0:0', '0:0', '0:0']],
+        [['--do-not-restore-ownership'], ['0:0', '0:0', '0:0']],
+        [
+          ['--numeric-owner', '--no-restore-ownership'],
+          ['0:0', '0:0', '0:0'],
+        ],
       ] as const) {
         const target = trial.newTarget();
         await trial.run(['restore', ...options, trial.url, target]);
@@ -247,7 +284,7 @@ describe('restore', () => {
     await withTrial('plain', async (trial) => {
       smallTree(trial.source);
       await trial.full();
-      const uid = 65_534;
+      const uid = nobody;
       const archive = trial.path('other-archive');
       const place = trial.path('place');
       const target = join(place, 'target');
@@ -269,6 +306,81 @@ describe('restore', () => {
         { uid, ownArchive: true },
       );
       assert.equal(remarksIn(quiet.told), '');
+    });
+  });
+
+  it('a user who is not root restores over what he may change, and is told of the rest', async (t) => {
+    if (!isRoot) return t.skip('only root can become somebody else');
+    await withTrial('plain', async (trial) => {
+      const tree = new TreeWriter(trial.source, smallTreeSeconds);
+      for (const path of ['.', 'closed', 'foreign', 'folder']) tree.directory(path, { mode: 0o755 });
+      for (const path of ['closed/x', 'file', 'folder/y', 'foreign/z', 'set-id'])
+        tree.file(path, Buffer.from(path));
+      tree.directory('closed', { mode: 0o555 });
+      tree.attributes('set-id', { mode: 0o6755 });
+      tree.finish();
+      await trial.full();
+
+      const [place, archive] = [trial.path('place'), trial.path('other-archive')];
+      const target = join(place, 'target');
+      const there = new TreeWriter(target, 1);
+      there.directory('.');
+      there.directory('closed');
+      there.file('closed/x', Buffer.from('old'), { mode: 0o400 });
+      there.directory('closed', { mode: 0o500 });
+      there.directory('file/with/more');
+      there.file('file/with/more/in it', Buffer.from('old'));
+      there.file('folder', Buffer.from('old'));
+      there.directory('foreign');
+      there.file('foreign/z', Buffer.from('of root'));
+      there.finish();
+      mkdirSync(archive);
+      for (const folder of [place, archive, trial.temp])
+        spawnSync('chown', ['-hR', String(nobody), folder], { stdio: 'inherit' });
+      for (const path of ['foreign', 'foreign/z']) chownSync(join(target, path), 0, 0);
+
+      const { told } = await trial.run(
+        ['restore', '--force', '--no-restore-ownership', '--archive-dir', archive, trial.url, target],
+        { uid: nobody, ownArchive: true, status: 1 },
+      );
+      assert.match(told, /^foreign\/z: EACCES/m);
+      assert.match(told, /^foreign: cannot set permissions \(only root may\)/m);
+      assert.match(told, /^1 entry was restored without set-user-ID and set-group-ID/m);
+      assert.match(told, /^1 entry could not be restored/m);
+      assert.deepEqual([...contentsOf(target)].sort(), [
+        ['closed/x', 'closed/x'],
+        ['file', 'file'],
+        ['folder/y', 'folder/y'],
+        ['foreign/z', 'of root'],
+        ['set-id', 'set-id'],
+      ]);
+      assert.equal(lstatSync(join(target, 'closed')).mode & 0o7777, 0o555);
+      assert.equal(lstatSync(join(target, 'set-id')).mode & 0o7777, 0o755);
+    });
+  });
+
+  it('tells of what cannot be replaced at all, and restores the rest', async (t) => {
+    await withTrial('plain', async (trial) => {
+      smallTree(trial.source);
+      await trial.full();
+      const target = trial.newTarget();
+      await trial.run(['restore', trial.url, target]);
+      writeFileSync(join(target, 'a'), 'fixed');
+      writeFileSync(join(target, 'sub/c'), 'loose');
+      const setFlag = (flag: string) => spawnSync('chattr', [flag, join(target, 'a')]).status === 0;
+      if (!setFlag('+i')) return t.skip('files cannot be made immutable here');
+      try {
+        const { told } = await trial.run(['restore', '--force', trial.url, target], { status: 1 });
+        assert.match(told, /^a: EPERM/m);
+        assert.equal(readFileSync(join(target, 'a'), 'utf8'), 'fixed');
+        assert.deepEqual(readFileSync(join(target, 'sub/c')), readFileSync(join(trial.source, 'sub/c')));
+        assert.deepEqual(
+          namesIn(target).filter((name) => name.startsWith('.tundra')),
+          [],
+        );
+      } finally {
+        setFlag('-i');
+      }
     });
   });
 });

@@ -111,7 +111,7 @@ describe('a share that fails', () => {
         const args = ['restore', '--ignore-errors', trial.url, target];
         const { told } = await trial.run(args, new Processors(trial, 4).options({ status: 1 }));
         assert.equal(told.match(text)?.length, 1, told);
-        assert.match(told, /^1 entries could not be restored/m);
+        assert.match(told, /^1 entry could not be restored/m);
         assert.deepEqual(namesIn(target), ['a', 'b', 'c', 'd']);
         assert.equal(readFileSync(join(target, 'b'), 'utf8'), 'b');
       }

@@ -52,7 +52,8 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
     }),
   );
   if (result.failures === 0) return 0;
-  terminal.err(`${result.failures} entries could not be restored; see the warnings above.`);
+  const entries = result.failures === 1 ? '1 entry' : `${result.failures} entries`;
+  terminal.err(`${entries} could not be restored; see the warnings above.`);
   return 1;
 };
 
