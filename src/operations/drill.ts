@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { messageOf, TundraError } from '../base/errors.js';
 import { level, type OperationEvent } from '../base/events.js';
 import { diskPath, displayKey, type Latin1, latin1OfNative, type PathKey } from '../base/path-key.js';
+import type { RestorePlan } from '../chain/restore-plan.js';
 import { loadKernel } from '../rsync/kernel.js';
 import { SignatureBuilder } from '../rsync/signature-builder.js';
 import { parseSignatureHeader, STRONG_SIZE_BYTES } from '../rsync/signature-format.js';
-import { beginThaw, clearDrillSpool } from './cold-volumes.js';
+import { beginThaw, clearDrillSpool, withSpool } from './cold-volumes.js';
 import { type Candidate, pickFiles } from './pick-files.js';
 import { planAt } from './plan-at.js';
-import { restore } from './restore.js';
+import { runPlan } from './restore-run.js';
 import { newTempPath, type Session, tell } from './session.js';
 import { planThaw } from './thaw-plan.js';
 
@@ -52,7 +53,16 @@ const readBytes = 1 << 20;
  * Proves that a backup restores, at a price that was chosen: picks files at random, has what they need thawed, restores
  * them to a scratch folder, and compares them with the signatures, which the backup keeps apart from the volumes.
  */
-export async function drill(loud: Session, options: DrillOptions): Promise<DrillReport> {
+export async function drill(session: Session, options: DrillOptions): Promise<DrillReport> {
+  return withSpool(session, () => drillAlone(session, options));
+}
+
+/** A file that was chosen, and what it takes to restore it. */
+interface Chosen extends Candidate {
+  plan: RestorePlan;
+}
+
+async function drillAlone(loud: Session, options: DrillOptions): Promise<DrillReport> {
   // What is told of a restore would drown what is told of the drill.
   const session: Session = { ...loud, events: (event) => isTrouble(event) && loud.events(event) };
   const startedMs = Date.now();
@@ -74,7 +84,7 @@ export async function drill(loud: Session, options: DrillOptions): Promise<Drill
   await mkdir(scratch, { mode: 0o700 });
   const volumes = new Map<string, { state: string; sizeBytes: number }>();
   try {
-    const chosen: Candidate[] = [];
+    const chosen: Chosen[] = [];
     for (const candidate of candidates) {
       if (chosen.length >= options.files) break;
       const plan = await planAt(session, {
@@ -91,7 +101,7 @@ export async function drill(loud: Session, options: DrillOptions): Promise<Drill
       for (const { name, state, sizeBytes } of needed) volumes.set(name, { state, sizeBytes });
       report.thawedVolumes += added.length;
       report.thawedBytes += addedBytes;
-      chosen.push(candidate);
+      chosen.push({ ...candidate, plan });
     }
     if (chosen.length === 0) throw nothingFits(candidates.length, options);
     report.volumes = volumes.size;
@@ -100,10 +110,12 @@ export async function drill(loud: Session, options: DrillOptions): Promise<Drill
       'notice',
       `Files to restore: ${chosen.length}; volumes to read: ${volumes.size}, of which ${report.thawedVolumes} must be thawed.`,
     );
+    // A long wait may follow, in which backups go on: what the signatures tell is known.
+    if (session.backend.cold !== undefined) await session.releaseArchive();
     await thawWithin(loud, [...volumes.keys()], options.maxWaitMs);
-    for (const [i, candidate] of chosen.entries()) {
+    for (const [i, file] of chosen.entries()) {
       const target = latin1OfNative(join(scratch, String(i)));
-      report.files.push(await tryFile(session, candidate, time, target, options, report));
+      report.files.push(await tryFile(session, file, target, options, report));
     }
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -139,29 +151,25 @@ async function thawWithin(session: Session, names: readonly string[], maxWaitMs:
 /** Restores one file and compares it with its signature. */
 async function tryFile(
   session: Session,
-  { key, attributes, signature }: Candidate,
-  time: number,
+  { key, attributes, signature, plan }: Chosen,
   target: Latin1,
   options: DrillOptions,
   report: DrillReport,
 ): Promise<DrilledFile> {
   try {
-    const result = await restore(session, {
-      target,
-      path: key,
-      time,
-      timeText: undefined,
-      mayOverwrite: true,
-      restoreOwnership: false,
-      renames: new Map(),
-      numericOwner: false,
-      requiredSigner: undefined,
-      ignoreErrors: false,
-      cold: { spoolBytes: options.spoolBytes, noWait: false },
-      purpose: 'drill',
-    });
+    const result = await runPlan(
+      session,
+      plan,
+      {
+        requiredSigner: undefined,
+        ignoreErrors: false,
+        cold: { spoolBytes: options.spoolBytes, noWait: false },
+        purpose: 'drill',
+      },
+      { kind: 'restore', target, renames: new Map(), restoreOwnership: false, numericOwner: false },
+    );
     report.restoredBytes += result.contentBytes;
-    if (result.failures > 0) return { key, problem: 'it could not be restored' };
+    if (result.entries === 0 || result.failures > 0) return { key, problem: 'it could not be restored' };
     const { mode } = lstatSync(diskPath(target));
     const setIdBits = 0o6000;
     if (((mode ^ attributes.mode) & 0o7777 & ~setIdBits) !== 0)

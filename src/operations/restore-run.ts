@@ -198,8 +198,8 @@ async function volumeSource(
     const thawPlan = await planThaw(session, plan);
     if (thawPlan.volumes.some(({ state }) => state !== 'hot')) {
       const volumes = await openColdVolumes(session, order, thawPlan, cold, purpose);
-      // A long wait may follow, in which backups go on. A drill still reads signatures.
-      if (purpose !== 'drill') await session.releaseArchive();
+      // A long wait may follow, in which backups go on.
+      await session.releaseArchive();
       return Object.assign(volumes, { isCold: true });
     }
   }

@@ -34,13 +34,12 @@ export interface RestoreOptions {
   mayOverwrite: boolean;
   /** What is done where volumes lie in cold storage. */
   cold: ColdOptions;
-  purpose: 'restore' | 'drill';
 }
 
 export interface VerifyOptions
   extends Omit<
     RestoreOptions,
-    'target' | 'renames' | 'restoreOwnership' | 'numericOwner' | 'timeText' | 'mayOverwrite' | 'purpose'
+    'target' | 'renames' | 'restoreOwnership' | 'numericOwner' | 'timeText' | 'mayOverwrite'
   > {
   /** What to compare with: canonical. */
   root: Latin1;
@@ -52,8 +51,6 @@ export interface VerifyOptions
 
 /** Restores the tree, or a part of it, as it was at a time. */
 export async function restore(session: Session, options: RestoreOptions): Promise<RestoreThreadResult> {
-  // A drill has the archive to itself until it ends.
-  if (options.purpose === 'drill') return restoreAlone(session, options);
   return withSpool(session, () => restoreAlone(session, options));
 }
 
@@ -75,17 +72,16 @@ async function restoreAlone(session: Session, options: RestoreOptions): Promise<
     dryRun: false,
     sealedMetadata: options.cold.noWait ? 'ask' : 'wait',
   });
-  // A drill leaves alone what is noted of a restore that was broken off.
-  const isNoted = options.purpose === 'restore';
-  if (isNoted) await noteBegun(session, begun, time);
-  const result = await runPlan(session, plan, options, {
+  await noteBegun(session, begun, time);
+  const runOptions = { ...options, purpose: 'restore' } as const;
+  const result = await runPlan(session, plan, runOptions, {
     kind: 'restore',
     target,
     renames,
     restoreOwnership,
     numericOwner,
   });
-  if (isNoted) await noteFinished(session);
+  await noteFinished(session);
   tellWithoutSetId(session, result.withoutSetId);
   requireEntries(result, path);
   return result;

@@ -231,6 +231,18 @@ describe('restore', () => {
       assert.deepEqual(compareTrees(describeTree(trial.source), describeTree(target)), []);
     }));
 
+  it('takes no heed of selection, and says so', () =>
+    withTrial('plain', async (trial) => {
+      smallTree(trial.source);
+      await trial.full();
+      const target = trial.newTarget();
+      const { stdout } = await trial.run(['restore', '--exclude', '**/sub', trial.url, target]);
+      assert.match(stdout, /^Command line warning: --include, --exclude and the like/m);
+      assert.deepEqual(compareTrees(describeTree(trial.source), describeTree(target)), []);
+      const quiet = await trial.run(['restore', trial.url, trial.newTarget()]);
+      assert.equal(remarksIn(quiet.told), '');
+    }));
+
   it('restores a file that is the source itself', () =>
     withTrial('gzip', async (trial) => {
       const file = join(trial.source, 'alone');

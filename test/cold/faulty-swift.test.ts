@@ -199,7 +199,6 @@ function operationsOf(
             time: undefined,
             timeText: undefined,
             mayOverwrite: true,
-            purpose: 'restore',
             cold: { spoolBytes: 1 << 30, noWait: false },
             restoreOwnership: true,
             renames: new Map(),

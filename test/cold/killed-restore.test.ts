@@ -124,6 +124,31 @@ describe('a restore from cold storage', () => {
       assert.deepEqual(namesOf(trial.requests(), 'get'), trial.coldNames().slice(1));
     }));
 
+  it('does not wait beside a drill, which leaves the local archive to backups', () =>
+    withColdTrial({ thaw: '6' }, async (trial) => {
+      writeSource(trial, 0);
+      await trial.backUp('full', 0, volumeBytes);
+      const running = trial.start(['drill', '--files', '1', trial.url]);
+      let told = '';
+      running.child.stdout?.on('data', (text: string) => {
+        told += text;
+      });
+      try {
+        while (!told.includes('Cold storage:')) await sleep(10);
+        trial.temp = trial.path('home');
+        writeSource(trial, 1);
+        await trial.backUp('incremental', 1, volumeBytes);
+        const { stderr } = await trial.run(['restore', trial.url, trial.newTarget()], { status: 23 });
+        assert.match(stderr, /another run, process \d+, restores from cold storage/);
+      } catch (error) {
+        running.child.kill('SIGKILL');
+        throw error;
+      }
+      const { status, stdout } = await running.ended;
+      assert.match(stdout, /^Files restored and compared: 1 .* of which 0 failed$/m);
+      assert.equal(status, 0);
+    }));
+
   it('leaves the local archive to backups while it waits, and lets no other restore wait beside it', () =>
     withColdTrial({ thaw: '8' }, async (trial) => {
       writeSource(trial, 0);

@@ -20,6 +20,7 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   const { options } = line;
   const target = canonicalRoot(latin1OfNative(resolve(targetText)));
   const { renames, warnings } = renameOption(options);
+  if (line.selection.length > 0) warnings.push(noSelection);
   for (const text of warnings) terminal.event({ kind: 'message', level: 'warning', text });
   const dryRun = options.flag('dry-run');
   const settings = await sessionSettings(url, 'read', options, environment, terminal);
@@ -43,7 +44,6 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
       timeText: options.text('time'),
       mayOverwrite: options.flag('force') || isFree(target),
       cold: coldOptions(options),
-      purpose: 'restore',
       renames,
       restoreOwnership: !options.flag('no-restore-ownership'),
       numericOwner: options.flag('numeric-owner'),
@@ -56,6 +56,10 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   terminal.err(`${entries} could not be restored; see the warnings above.`);
   return 1;
 };
+
+const noSelection =
+  'Command line warning: --include, --exclude and the like count for backups and verify only; this restores all. ' +
+  'For a part give --path-to-restore.';
 
 /** `--path-to-restore` as a path in the backup: a `/` before it means nothing. */
 export function pathOption(options: OptionValues): PathKey {
