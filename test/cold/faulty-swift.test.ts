@@ -267,14 +267,17 @@ async function play(scenario: Scenario, services: OpenStack, summary: Summary, t
       const newArchive = () => `new-${archives++}`;
 
       const done: { step: number; state: TreeDescription }[] = [];
+      let isStored = true;
       const attempt = async (mode: Mode, step: number, env: Record<string, string>): Promise<Ending> => {
-        writeSource(trial, scenario, step);
+        // A set that failed is gone on with: it is of one state only while the source stays as it was.
+        if (isStored) writeSource(trial, scenario, step);
         const what = `${mode} backup ${step}`;
         const run = runner.backup(mode, { env, archive: 'trial', atSeconds: timeOf(step) });
         const ending = await bounded(what, run);
         tell(`${what} ended with ${ending.status} ${ending.text}`);
         requireClear(what, ending);
-        if (ending.status === 0) done.push({ step, state: describeTree(trial.source) });
+        isStored = ending.status === 0;
+        if (isStored) done.push({ step, state: describeTree(trial.source) });
         return ending;
       };
       /** Restores what a backup has stored; the differences, if it says it has. */
