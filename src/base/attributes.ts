@@ -19,6 +19,8 @@ export interface Attributes {
   linkTarget: Latin1;
   deviceMajor: number;
   deviceMinor: number;
+  /** What the file system keeps beyond that (`format/tar/records.ts`); absent where there is nothing. */
+  records?: Latin1 | undefined;
 }
 
 /** Those of an entry of which nothing is kept, such as that of a path that is gone. */

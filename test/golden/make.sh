@@ -157,6 +157,9 @@ def describe(name):
                 'deviceMajor': info.devmajor if device else 0, 'deviceMinor': info.devminor if device else 0,
                 'sha1': hashlib.sha1(tarfile.TarFile.extractfile(open_tar(name), info).read()
                                      if info.isreg() else b'').hexdigest()})
+            records = {latin1(key): latin1(value) for key, value in info.pax_headers.items() if key.startswith('SCHILY.')}
+            if records:
+                listing[-1]['records'] = records
     with open(name[:-3] + '.jsonl', 'w') as out:
         out.writelines(json.dumps(item) + '\n' for item in listing)
 

@@ -4,6 +4,7 @@ import type { ByteStream } from '../../src/base/bytes.js';
 import type { Latin1 } from '../../src/base/path-key.js';
 import { paddedBytes, type TarHeader } from '../../src/format/tar/header.js';
 import { TarReader } from '../../src/format/tar/read.js';
+import { accessAclKey, formatRecords, hardLinkKey, xattrKey } from '../../src/format/tar/records.js';
 import { tarHeaderBytes, writeTarHeader } from '../../src/format/tar/write.js';
 
 export interface TarEntry {
@@ -81,6 +82,18 @@ const ownerName: fc.Arbitrary<Latin1> = fc.oneof(
   byteString(0, 12, 1),
 );
 
+const recordKey = fc.oneof(
+  byteString(1, 40, 1).map((name) => xattrKey(`user.${name}`)),
+  fc.constantFrom(accessAclKey, hardLinkKey, xattrKey('user.%=25%3D'), xattrKey(`user.${'n'.repeat(250)}`)),
+);
+const records: fc.Arbitrary<Latin1> = fc
+  .uniqueArray(fc.tuple(recordKey, fc.oneof(byteString(0, 120, 0), fc.constantFrom('', 'v'.repeat(65536)))), {
+    minLength: 1,
+    maxLength: 3,
+    selector: ([key]) => key,
+  })
+  .map(formatRecords);
+
 /** Entries of every type, with all that is odd; a file's name does not end in `/`, a directory's does. */
 export const tarEntry: fc.Arbitrary<TarEntry> = fc
   .record({
@@ -96,8 +109,9 @@ export const tarEntry: fc.Arbitrary<TarEntry> = fc
     deviceMajor: fc.oneof(fc.nat(255), fc.constantFrom(2097152, 2 ** 32 - 1)),
     deviceMinor: fc.nat(2 ** 20),
     body: fc.uint8Array({ maxLength: 1100 }),
+    records: fc.option(records, { nil: undefined, freq: 2 }),
   })
-  .map(({ body, ...values }) => {
+  .map(({ body, records, ...values }) => {
     const { type } = values;
     const device = type === 'char-device' || type === 'block-device';
     const bare = values.name.replace(/\/+$/, '') || 'x';
@@ -110,6 +124,7 @@ export const tarEntry: fc.Arbitrary<TarEntry> = fc
         linkTarget: type === 'symlink' ? values.linkTarget : '',
         deviceMajor: device ? values.deviceMajor : 0,
         deviceMinor: device ? values.deviceMinor : 0,
+        ...(records !== undefined && { records }),
       },
       body: data,
     };

@@ -3,6 +3,7 @@ import { displayBytes, type Latin1 } from '../../base/path-key.js';
 import { blockBytes, field, nameBytes, ownerNameBytes, prefixBytes, type TarHeader } from './header.js';
 import { readNumber } from './numbers.js';
 import type { PaxValues } from './pax.js';
+import { formatRecords } from './records.js';
 
 const entryTypes: Record<string, EntryType> = {
   '\0': 'file',
@@ -30,6 +31,8 @@ export interface Extensions {
   longName?: Latin1 | undefined;
   longLink?: Latin1 | undefined;
   pax: PaxValues;
+  /** The entry's own records of vendors. */
+  vendor?: Map<string, Latin1> | undefined;
 }
 
 /** Whether the sum of the block's bytes is the one it states; old writers added them as signed. */
@@ -129,7 +132,7 @@ export function decodeHeader(
   if (deviceMajor === undefined || deviceMinor === undefined) return wrongNumber;
 
   owners.read(bytes, at);
-  return {
+  const header: TarHeader = {
     name,
     type,
     mode: mode & 0o7777,
@@ -146,6 +149,9 @@ export function decodeHeader(
     deviceMajor: deviceMajor >>> 0,
     deviceMinor: deviceMinor >>> 0,
   };
+  const { vendor } = extensions;
+  if (vendor !== undefined && vendor.size > 0) header.records = formatRecords(vendor);
+  return header;
 }
 
 const wrongNumber = 'a number is wrong';

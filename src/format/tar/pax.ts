@@ -1,7 +1,8 @@
 import type { Latin1 } from '../../base/path-key.js';
 import { parseDecimal, parsePaxTime } from './numbers.js';
+import { isVendorKey } from './records.js';
 
-/** What PAX records say about an entry, or, in a global header, about all that follow. Others are not kept. */
+/** What PAX records say about an entry, or, in a global header, about all that follow. */
 export interface PaxValues {
   path?: Latin1 | undefined;
   linkpath?: Latin1 | undefined;
@@ -15,10 +16,15 @@ export interface PaxValues {
 
 /**
  * Reads records `LENGTH key=value\n` and puts those that matter into `values`; an empty value takes a key back. Values
- * are bytes, whatever `hdrcharset` says: UTF-8 and BINARY are both kept as they are.
+ * are bytes, whatever `hdrcharset` says: UTF-8 and BINARY are both kept as they are. Vendors' records (`records.ts`) go
+ * into `vendor`, if there is one; all others are not kept.
  * Returns what is wrong with the records, or undefined if nothing is.
  */
-export function readPaxRecords(bytes: Buffer, values: PaxValues): string | undefined {
+export function readPaxRecords(
+  bytes: Buffer,
+  values: PaxValues,
+  vendor?: Map<string, Latin1> | undefined,
+): string | undefined {
   let at = 0;
   // What follows a NUL is padding that some writers count in.
   while (at < bytes.length && bytes[at] !== 0) {
@@ -29,7 +35,9 @@ export function readPaxRecords(bytes: Buffer, values: PaxValues): string | undef
     if (end > bytes.length || equals < 0 || equals >= end || bytes[end - 1] !== 0x0a)
       return 'a record is broken';
     const key = bytes.toString('latin1', space + 1, equals);
-    const problem = putValue(values, key, bytes.toString('latin1', equals + 1, end - 1));
+    const value = bytes.toString('latin1', equals + 1, end - 1);
+    if (vendor !== undefined && isVendorKey(key)) vendor.set(key, value);
+    const problem = putValue(values, key, value);
     if (problem !== undefined) return problem;
     at = end;
   }

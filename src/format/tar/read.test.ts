@@ -7,6 +7,7 @@ import type { ByteStream } from '../../base/bytes.js';
 import { TundraError } from '../../base/errors.js';
 import { field } from './header.js';
 import { TarReader } from './read.js';
+import { parseRecords } from './records.js';
 
 const goldens = [
   'full.difftar',
@@ -25,7 +26,11 @@ for (const name of goldens) {
     for (const pieceBytes of [bytes.length, 700, 17]) {
       const entries = await readTar(bytes, pieceBytes);
       assert.deepEqual(
-        entries.map(({ header, body }) => ({ ...header, sha1: sha1Of(body) })),
+        entries.map(({ header: { records, ...header }, body }) => ({
+          ...header,
+          ...(records !== undefined && { records: Object.fromEntries(parseRecords(records)) }),
+          sha1: sha1Of(body),
+        })),
         expected,
       );
     }
@@ -61,7 +66,7 @@ function pax(...pairs: [string, string][]): string {
   return pairs
     .map(([key, value]) => {
       const bare = key.length + value.length + 3;
-      const length = [1, 2, 3, 4]
+      const length = [1, 2, 3, 4, 5, 6]
         .map((digits) => bare + digits)
         .find((sum) => String(sum).length === sum - bare)!;
       return `${length} ${key}=${value}\n`;
@@ -250,7 +255,10 @@ test('PAX records: bytes as they are, numbers, taking back, and what others put 
   );
   assert.deepEqual(
     header,
-    headerOf({ name: 'a\xff\n=b', uid: 4000000, gid: 7, uname: 'everyone', gname: 'own', mtimeSeconds: 0 }),
+    headerOf({
+      ...{ name: 'a\xff\n=b', uid: 4000000, gid: 7, uname: 'everyone', gname: 'own', mtimeSeconds: 0 },
+      records: pax(['SCHILY.xattr.user.x', '\0\n=\xff']),
+    }),
   );
   const next = await readOne(record('x', pax(['mtime', '12.999'])), oneHeader());
   assert.equal(next.mtimeSeconds, 12);
@@ -272,6 +280,30 @@ test('PAX records hold for one entry, global ones for all', async () => {
       ['file', 'all'],
     ],
   );
+});
+
+test("vendors' records are an entry's own, ordered, the last of a key", async () => {
+  const entries = await readTar(
+    Buffer.concat([
+      record('g', pax(['TUNDRA.hardlink', 'everywhere'])),
+      record('x', pax(['TUNDRA.hardlink', '1'], ['SCHILY.xattr.user.b', 'B'])),
+      record('x', pax(['SCHILY.acl.access', 'acl'], ['TUNDRA.hardlink', '2'])),
+      oneHeader(),
+      oneHeader(),
+    ]),
+  );
+  assert.deepEqual(
+    entries.map(({ header }) => header.records),
+    [pax(['SCHILY.acl.access', 'acl'], ['SCHILY.xattr.user.b', 'B'], ['TUNDRA.hardlink', '2']), undefined],
+  );
+});
+
+test('more than 1 MiB of extended headers before one header is refused', async () => {
+  const half = (key: string) => record('x', pax([`SCHILY.xattr.user.${key}`, 'v'.repeat(600_000)]));
+  assert.equal((await readOne(half('a'), oneHeader())).records?.length, 600_028);
+  await assert.rejects(readOne(half('a'), half('b'), oneHeader()), formatError('too long'));
+  const apart = await readTar(Buffer.concat([half('a'), oneHeader(), half('b'), oneHeader()]));
+  assert.equal(apart.length, 2);
 });
 
 test('broken PAX records are refused', async () => {

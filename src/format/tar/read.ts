@@ -23,6 +23,8 @@ export class TarReader {
   #global: PaxValues = {};
   #extensions: Extensions = { pax: this.#global };
   #extended = false;
+  /** Bytes of PAX records before the next header. */
+  #paxBytes = 0;
   /** Bytes from `#start` to `#end` are read and not taken. It is a piece of the source, or `#own`. */
   #buffer: Buffer = noBytes;
   #start = 0;
@@ -71,6 +73,7 @@ export class TarReader {
       if (this.#extended) {
         this.#extensions = { pax: this.#global };
         this.#extended = false;
+        this.#paxBytes = 0;
       }
       return header;
     }
@@ -184,8 +187,12 @@ export class TarReader {
   }
 
   #readPax(flag: 'x' | 'g', records: Buffer): void {
+    this.#paxBytes += records.length;
+    if (flag === 'x' && this.#paxBytes > extensionLimitBytes) this.#fail('the extended headers are too long');
     const pax = { ...(flag === 'g' ? this.#global : this.#extensions.pax) };
-    const problem = readPaxRecords(records, pax);
+    // What is an entry's own is not taken from a global header: that would make it the next thousands' too.
+    if (flag === 'x') this.#extensions.vendor ??= new Map();
+    const problem = readPaxRecords(records, pax, flag === 'x' ? this.#extensions.vendor : undefined);
     if (problem !== undefined) this.#fail(`bad extended header: ${problem}`);
     if (flag === 'g') this.#global = pax;
     if (flag === 'x' || !this.#extended) this.#extensions.pax = pax;

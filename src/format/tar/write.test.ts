@@ -6,6 +6,7 @@ import { askPeer } from '../../../test/golden/peer.js';
 import { headerOf, readTar, type TarEntry, tarEntry, tarOf } from '../../../test/golden/tar-sample.js';
 import { needs } from '../../../test/peers.js';
 import { field, type TarHeader } from './header.js';
+import { formatRecords, isVendorKey, xattrKey } from './records.js';
 import { tarHeaderBytes, writeTarHeader } from './write.js';
 
 test('a plain header is one block, byte for byte', () => {
@@ -99,6 +100,8 @@ function oddEntries(): TarEntry[] {
     { name: 'epoch', mtimeSeconds: 0 },
     { name: 'names', uname: 'u'.repeat(31), gname: 'g'.repeat(40) },
     { name: 'o'.repeat(200), uname: '\xff'.repeat(33) },
+    { name: 'attributes', records: formatRecords([[xattrKey('user.a=%\xff\n'), '\0=\xff\n']]) },
+    { name: 'r'.repeat(200), gname: 'g'.repeat(40), records: formatRecords([[xattrKey('user.x'), '']]) },
   ];
   return [...files, ...others.map((values) => ({ header: headerOf(values), body: Buffer.alloc(0) }))];
 }
@@ -152,7 +155,7 @@ test('GNU tar reads what we write', (t) => {
 test("Python's tarfile reads what we write, as duplicity opens it", (t) => {
   if (!needs(t, 'python3', 'duplicity')) return;
   const entries = [...oddEntries(), ...fc.sample(tarEntry, { numRuns: 150, seed: 11 })];
-  const read = askPeer<(TarHeader & { body: string })[]>(
+  const read = askPeer<(TarHeader & { body: string; pax: [string, string][] })[]>(
     `
 import base64, io
 from duplicity import tarfile, util
@@ -166,13 +169,18 @@ answer = [{
     'uid': info.uid, 'gid': info.gid, 'uname': latin1(info.uname), 'gname': latin1(info.gname),
     'mtimeSeconds': int(info.mtime), 'sizeBytes': info.size, 'linkTarget': latin1(info.linkname),
     'deviceMajor': info.devmajor, 'deviceMinor': info.devminor,
+    'pax': [(latin1(key), latin1(value)) for key, value in info.pax_headers.items()],
     'body': latin1(tar.extractfile(info).read().decode('utf-8', 'surrogateescape')) if info.isreg() else ''
 } for info in tar]`,
     tarOf(entries).toString('base64'),
     { LC_ALL: 'C.UTF-8' },
   );
+  const answered = read.map(({ pax, ...values }) => {
+    const records = formatRecords(pax.filter(([key]) => isVendorKey(key)));
+    return records === '' ? values : { ...values, records };
+  });
   assert.deepEqual(
-    read,
+    answered,
     entries.map(({ header, body }) => ({ ...header, body: body.toString('latin1') })),
   );
 });

@@ -1,11 +1,13 @@
 import { type EntryType, emptyAttributes } from '../../base/attributes.js';
 import type { Latin1 } from '../../base/path-key.js';
 import { blockBytes, field, nameBytes, ownerNameBytes, paddedBytes, type TarHeader } from './header.js';
+import { formatRecord } from './records.js';
 
 /**
  * Tar headers as GNU tar writes them. Long names and link targets stand before the header in records `L` and `K` that
  * are named `././@LongLink`; numbers that do not fit their field are in base 256, marked by a first byte of 0x80. Owner
- * and group names that do not fit are in a PAX record `x`, since GNU has no form of its own for them.
+ * and group names that do not fit are in a PAX record `x`, since GNU has no form of its own for them, and so are extended
+ * attributes, ACLs and hard links.
  */
 
 const longRecordName = '././@LongLink';
@@ -133,16 +135,9 @@ function putOctal(target: Uint8Array, at: number, digits: number, value: number)
 }
 
 /** The PAX records of what GNU headers cannot hold; empty for nearly every header. */
-function paxRecords({ uname, gname }: TarHeader): Latin1 {
-  if (uname.length <= ownerNameLimit && gname.length <= ownerNameLimit) return '';
-  const long = (key: string, value: Latin1) => (value.length > ownerNameLimit ? paxRecord(key, value) : '');
-  return long('uname', uname) + long('gname', gname);
-}
-
-/** `LENGTH key=value\n`, where the length counts its own digits. */
-function paxRecord(key: string, value: Latin1): Latin1 {
-  const bare = key.length + value.length + 3;
-  let length = bare + String(bare).length;
-  length = bare + String(length).length;
-  return `${length} ${key}=${value}\n`;
+function paxRecords({ uname, gname, records = '' }: TarHeader): Latin1 {
+  if (uname.length <= ownerNameLimit && gname.length <= ownerNameLimit) return records;
+  const long = (key: string, value: Latin1) =>
+    value.length > ownerNameLimit ? formatRecord(key, value) : '';
+  return long('uname', uname) + long('gname', gname) + records;
 }
