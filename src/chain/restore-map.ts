@@ -72,7 +72,13 @@ export async function mapRestore(
       const changes = await Promise.all(store.versions().map(({ file }) => lists[file]!.changeOf(key)));
       if (newest.kind === 'deleted') continue;
       entries++;
-      index.add({ key, kind: newest.kind, attributes: newest.attributes, file: newest.file });
+      index.add({
+        key,
+        kind: newest.kind,
+        attributes: newest.attributes,
+        file: newest.file,
+        changeTimeMs: 0,
+      });
       for (const { file } of contributing(store.versions(), changes)) {
         for (const number of ranges[file]!.holding(key)) needed[file]!.add(number);
       }

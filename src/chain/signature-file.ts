@@ -96,6 +96,12 @@ export class SignatureFileWriter {
   #writeHeader(header: TarHeader): void {
     const size = tarHeaderBytes(header);
     if (size > this.#buffer.length - this.#used) this.#flush();
+    if (size > this.#buffer.length) {
+      const bytes = Buffer.alloc(size);
+      writeTarHeader(header, bytes, 0);
+      this.#write(bytes);
+      return;
+    }
     this.#used += writeTarHeader(header, this.#buffer, this.#used);
   }
 

@@ -32,11 +32,13 @@ const attributes: fc.Arbitrary<Attributes> = fc
       linkTarget: latin1({ maxLength: 300 }),
       deviceMajor: number,
       deviceMinor: number,
+      records: fc.option(latin1({ minLength: 1, maxLength: 300 }), { nil: undefined }),
     },
     { noNullPrototype: true },
   )
-  .map((all) => ({
+  .map(({ records, ...all }) => ({
     ...all,
+    ...(records !== undefined && { records }),
     linkTarget: all.type === 'symlink' ? all.linkTarget : '',
     deviceMajor: all.type.endsWith('device') ? all.deviceMajor : 0,
     deviceMinor: all.type.endsWith('device') ? all.deviceMinor : 0,
@@ -54,6 +56,9 @@ const entries: fc.Arbitrary<IndexEntry[]> = fc
         kind: fc.constantFrom('signature' as const, 'snapshot' as const),
         attributes,
         file: fc.nat(500),
+        changeTimeMs: fc
+          .oneof(fc.constant(0), fc.double({ min: -1e12, max: 2e12, noNaN: true }))
+          .map((ms) => ms + 0),
       },
       { noNullPrototype: true },
     ),
@@ -113,7 +118,13 @@ describe('a signature index', () => {
     const all = Array.from({ length: 20_000 }, (_, i): IndexEntry => {
       const long = i % 7000 === 6999 ? 'x'.repeat(400_000) : '';
       const place = String(i).padStart(6, '0');
-      return { key: `folder${long}\0${place}`, kind: 'signature', attributes: some, file: i % 3 };
+      return {
+        key: `folder${long}\0${place}`,
+        kind: 'signature',
+        attributes: some,
+        file: i % 3,
+        changeTimeMs: 0,
+      };
     }).sort((one, other) => (one.key < other.key ? -1 : 1));
     write(path, all);
     assert.deepEqual(read(path), all);

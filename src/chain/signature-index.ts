@@ -14,7 +14,7 @@ import type { PathKey } from '../base/path-key.js';
  * | part | size | meaning |
  * |---|---|---|
  * | blocks | | each: bytes in it (4), then whole entries |
- * | trailer | 40 | `TNDRAIX1`, bytes of all blocks (8), their CRC-32 (4), digest of the signature files (20) |
+ * | trailer | 40 | `TNDRAIX2`, bytes of all blocks (8), their CRC-32 (4), digest of the signature files (20) |
  *
  * An entry is a row of numbers, 7 bits a byte, low bits first, all bytes but the last with the high bit set; texts are
  * their length and their bytes:
@@ -22,21 +22,27 @@ import type { PathKey } from '../base/path-key.js';
  * | number | meaning |
  * |---|---|
  * | shared, rest | the path: how much of the one before is kept (nothing at a block's start), then the rest |
- * | type | twice its place in `types`, and 1 if its signature can be read |
+ * | type | 8 times its place in `types`, and 1 if its signature can be read, 2 with records, 4 with a change time |
  * | mode | permission bits |
  * | owner | place in the list of owners so far; a new one follows: uid, gid, and both names |
  * | time | seconds since 1970 |
  * | file | which signature file has the entry, 0 for the full set's |
  * | link | symbolic links: the target |
  * | major, minor | devices |
+ * | records | if there are any (`format/tar/records.ts`) |
+ *
+ * and the change time, if there is one: 8 bytes, a double.
  */
-const magic = Buffer.from('TNDRAIX1', 'latin1');
+const magic = Buffer.from('TNDRAIX2', 'latin1');
 const trailerBytes = 40;
 const blockHeadBytes = 4;
 const blockBytes = 128 * 1024;
 const checkBytes = 1024 * 1024;
 
 const types: readonly EntryType[] = ['file', 'directory', 'symlink', 'fifo', 'char-device', 'block-device'];
+
+const formBits = { signature: 1, records: 2, changeTime: 4 } as const;
+const typeShift = 3;
 
 /** One path, as the newest signature file that has it tells. Paths that are gone are left out. */
 export interface IndexEntry {
@@ -45,6 +51,9 @@ export interface IndexEntry {
   attributes: Attributes;
   /** Which signature file of the chain that is, 0 for the full set's. */
   file: number;
+  /** Milliseconds since 1970, as lstat tells: the path had exactly these records while this was its change time. 0 where
+   *  that is not known. */
+  changeTimeMs: number;
 }
 
 /** What an index must fit. Errors: those of the file system. */
@@ -71,10 +80,10 @@ export class SignatureIndexWriter {
     this.#fd = openSync(path, 'wx', 0o600);
   }
 
-  add({ key, kind, attributes, file }: IndexEntry): void {
-    const { type, uname, gname, linkTarget } = attributes;
+  add({ key, kind, attributes, file, changeTimeMs }: IndexEntry): void {
+    const { type, uname, gname, linkTarget, records = '' } = attributes;
     // Six bits of room for every number, and all texts.
-    const mostBytes = 128 + key.length + uname.length + gname.length + linkTarget.length;
+    const mostBytes = 128 + key.length + uname.length + gname.length + linkTarget.length + records.length;
     if (this.#at + mostBytes > this.#block.length) {
       this.#flush();
       if (blockHeadBytes + mostBytes > this.#block.length) this.#block = Buffer.allocUnsafe(2 * mostBytes);
@@ -83,7 +92,10 @@ export class SignatureIndexWriter {
     this.#previous = key;
     this.#number(shared);
     this.#text(shared === 0 ? key : key.slice(shared));
-    this.#number(2 * types.indexOf(type) + (kind === 'signature' ? 1 : 0));
+    const isSignature = kind === 'signature' ? formBits.signature : 0;
+    const hasRecords = records === '' ? 0 : formBits.records;
+    const hasChangeTime = changeTimeMs === 0 ? 0 : formBits.changeTime;
+    this.#number((types.indexOf(type) << typeShift) | isSignature | hasRecords | hasChangeTime);
     this.#number(attributes.mode);
     this.#owner(attributes);
     this.#number(Math.max(attributes.mtimeSeconds, 0));
@@ -93,6 +105,8 @@ export class SignatureIndexWriter {
       this.#number(attributes.deviceMajor);
       this.#number(attributes.deviceMinor);
     }
+    if (records !== '') this.#text(records);
+    if (changeTimeMs !== 0) this.#at = this.#block.writeDoubleLE(changeTimeMs, this.#at);
     if (this.#at >= blockBytes) this.#flush();
   }
 
@@ -212,7 +226,7 @@ export class SignatureIndexReader {
     const key = shared === 0 ? rest : this.#previous.slice(0, shared) + rest;
     this.#previous = key;
     const form = this.#number();
-    const type = types[form >> 1] as EntryType;
+    const type = types[form >> typeShift] as EntryType;
     const mode = this.#number();
     const { uid, gid, uname, gname } = this.#owner();
     const mtimeSeconds = this.#number();
@@ -221,12 +235,26 @@ export class SignatureIndexReader {
     const isDevice = type === 'char-device' || type === 'block-device';
     const deviceMajor = isDevice ? this.#number() : 0;
     const deviceMinor = isDevice ? this.#number() : 0;
-    return {
-      key,
-      kind: form % 2 === 1 ? 'signature' : 'snapshot',
-      attributes: { type, mode, uid, gid, uname, gname, mtimeSeconds, linkTarget, deviceMajor, deviceMinor },
-      file,
+    const attributes: Attributes = {
+      type,
+      mode,
+      uid,
+      gid,
+      uname,
+      gname,
+      mtimeSeconds,
+      linkTarget,
+      deviceMajor,
+      deviceMinor,
     };
+    if ((form & formBits.records) !== 0) attributes.records = this.#text();
+    let changeTimeMs = 0;
+    if ((form & formBits.changeTime) !== 0) {
+      changeTimeMs = this.#block.readDoubleLE(this.#at);
+      this.#at += 8;
+    }
+    const kind = (form & formBits.signature) !== 0 ? 'signature' : 'snapshot';
+    return { key, kind, attributes, file, changeTimeMs };
   }
 
   close(): void {

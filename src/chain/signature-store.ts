@@ -20,6 +20,8 @@ export interface SignatureEntry {
   attributes: Attributes;
   /** Which signature file of the chain tells it, 0 for the full set's. */
   file: number;
+  /** From the index, see `IndexEntry`; the files do not tell: 0. */
+  changeTimeMs: number;
 }
 
 /** The newest signatures of a chain, as a comparison reads them. */
@@ -148,7 +150,7 @@ export class SignatureSource {
 
 function entryOf(header: TarHeader, file: number): SignatureEntry {
   const { kind, key } = parseSigtarName(header.name);
-  return { key, kind, attributes: header, file };
+  return { key, kind, attributes: header, file, changeTimeMs: 0 };
 }
 
 /** Streams a local signature file as plain bytes. Damage is a TundraError that says which file to remove. */

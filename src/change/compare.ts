@@ -40,13 +40,21 @@ export class Comparison<Current extends CurrentEntry, Known extends KnownEntry> 
   readonly #currentEntries: Iterator<Current>;
   readonly #knownEntries: KnownEntries<Known>;
   readonly #owners: OwnerIds;
+  readonly #sameRecords: (current: Current, known: Known) => boolean;
   #current: Current | undefined;
   #known: Known | undefined;
   /** Whether the last change has used up the entry of that side. */
   #takesCurrent = true;
   #takesKnown = true;
 
-  constructor(currentEntries: Iterable<Current>, knownEntries: KnownEntries<Known>, owners: OwnerIds) {
+  /** @param sameRecords whether the records of two paths are the same whose other attributes are */
+  constructor(
+    currentEntries: Iterable<Current>,
+    knownEntries: KnownEntries<Known>,
+    owners: OwnerIds,
+    sameRecords: (current: Current, known: Known) => boolean = () => true,
+  ) {
+    this.#sameRecords = sameRecords;
     this.#currentEntries = currentEntries[Symbol.iterator]();
     this.#knownEntries = knownEntries;
     this.#owners = owners;
@@ -96,7 +104,8 @@ export class Comparison<Current extends CurrentEntry, Known extends KnownEntry> 
     this.#takesCurrent = true;
     if (known === undefined || known.key !== current.key) return { kind: 'new', current };
     this.#takesKnown = true;
-    const isSame = sameAttributes(current.attributes, known.attributes, this.#owners);
+    const isSame =
+      sameAttributes(current.attributes, known.attributes, this.#owners) && this.#sameRecords(current, known);
     return { kind: isSame ? 'unchanged' : 'changed', current, known };
   }
 }

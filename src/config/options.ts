@@ -176,6 +176,13 @@ export const optionSchemas = [
     value: 'FROM TO',
     help: 'restore what lies below the path FROM to the path TO; may be given several times',
   },
+  { name: 'no-xattrs', kind: 'flag', help: 'neither back up nor restore extended attributes' },
+  { name: 'no-acls', kind: 'flag', help: 'neither back up nor restore POSIX ACLs' },
+  {
+    name: 'no-hard-links',
+    kind: 'flag',
+    help: 'do not note which files are one with several names; restore each by itself',
+  },
   { name: 'numeric-owner', kind: 'flag', help: 'restore owners by number, not by name' },
   {
     name: 'no-restore-ownership',

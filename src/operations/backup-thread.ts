@@ -3,7 +3,7 @@
  * that is several times faster than a promise for each small file. Packed blocks leave through a slot ring, everything
  * else as messages.
  */
-import { type BigIntStats, closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { emptyAttributes } from '../base/attributes.js';
 import { messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
@@ -11,6 +11,7 @@ import type { OperationEvent } from '../base/events.js';
 import { fileStamp, isSettled } from '../base/file-stamp.js';
 import { diskPath, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { type BackupCounts, emptyCounts } from '../base/statistics.js';
+import { xattrCalls } from '../base/xattrs.js';
 import { IndexUpdate, type UpdatedIndex } from '../chain/index-update.js';
 import { IndexedSignatures } from '../chain/indexed-signatures.js';
 import { type GrowingSignature, SignatureFileWriter } from '../chain/signature-file.js';
@@ -19,12 +20,14 @@ import { type KnownSignatures, type SignatureEntry, SignatureStore } from '../ch
 import { type Change, Comparison } from '../change/compare.js';
 import { blockSizeBytes } from '../format/difftar.js';
 import { formatFileListEntry } from '../format/manifest.js';
+import type { RecordKinds } from '../format/tar/records.js';
 import { DeltaBuilder } from '../rsync/delta-builder.js';
 import { loadKernel } from '../rsync/kernel.js';
 import { SignatureBuilder } from '../rsync/signature-builder.js';
 import { signatureBlockSize, signatureSizeBytes } from '../rsync/signature-format.js';
 import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
+import { RecordReader } from '../source/records.js';
 import { walkWarnings } from '../source/walk.js';
 import { BlockPacker, type DataReader, headerOf, type PackedBatch, PiecesMissing } from '../volume/packer.js';
 import { type SlotRing, SlotWriter } from '../volume/slots.js';
@@ -41,6 +44,7 @@ export interface BackupThreadInput {
   root: Latin1;
   /** Whether the walk follows symbolic links. */
   followLinks: boolean;
+  recordKinds: RecordKinds;
   /** Where the walk's entries come from. */
   walk: { port: MessagePort; gate: SharedArrayBuffer };
 }
@@ -85,6 +89,7 @@ class SourceThread {
   readonly #job: BackupThreadJob;
   readonly #send: (message: BackupThreadMessage) => void;
   readonly #owners = new Owners();
+  readonly #records: RecordReader;
   readonly #packer: BlockPacker;
   readonly #signatures: SignatureFileWriter | undefined;
   readonly #fileList: LineFile | undefined;
@@ -102,6 +107,7 @@ class SourceThread {
     this.#job = job;
     this.#send = send;
     this.#events = new EventBatch((events) => send({ kind: 'events', events }));
+    this.#records = this.#recordReader(input);
     const kernel = loadKernel();
     this.#signatureBuilder = new SignatureBuilder(kernel, signatureBlockSize(0));
     this.#deltaBuilder = new DeltaBuilder(kernel);
@@ -132,7 +138,12 @@ class SourceThread {
         newPath: index.newPath,
       });
     }
-    const changes = new Comparison<SourceEntry, SignatureEntry>(current, known, this.#owners);
+    const changes = new Comparison<SourceEntry, SignatureEntry>(
+      current,
+      known,
+      this.#owners,
+      (entry, signature) => this.#records.isSame(entry, signature),
+    );
     let replay = this.#replay(resume);
     try {
       for (;;) {
@@ -201,10 +212,22 @@ class SourceThread {
     const written = change.kind === 'unchanged' ? undefined : this.#signatures?.last;
     if (written?.key === key) {
       const { kind, header } = written;
+      const changeTimeMs = change.kind === 'deleted' ? 0 : this.#records.knownChangeTime(change.current);
       if (kind === 'deleted') index.drop();
-      else index.replace({ key, kind, attributes: header, file: this.#job.knownSignatures.length });
+      else
+        index.replace({
+          key,
+          kind,
+          attributes: header,
+          file: this.#job.knownSignatures.length,
+          changeTimeMs,
+        });
     } else if (change.kind !== 'new') {
-      index.keep(change.known as IndexEntry);
+      const known = change.known as IndexEntry;
+      const changeTimeMs =
+        change.kind === 'unchanged' ? this.#records.newChangeTime(change.current, known) : 0;
+      if (changeTimeMs === 0) index.keep(known);
+      else index.replace({ ...known, changeTimeMs });
     }
   }
 
@@ -245,6 +268,7 @@ class SourceThread {
   }
 
   #addEntry(entry: SourceEntry): void {
+    entry.attributes.records = this.#records.read(entry);
     this.#packer.addEntry(entry.key, entry.attributes);
     this.#signatures?.add('snapshot', entry.key, headerOf('', entry.attributes));
     this.#counts.sourceFileSizeBytes += entry.sizeBytes;
@@ -341,7 +365,10 @@ class SourceThread {
       const fd = openSync(diskPath(entry.path), flags);
       // Something else may have taken its place: a FIFO says nothing, and some devices never end.
       const stats = fstatSync(fd, { bigint: true });
-      if (stats.isFile()) return { fd, stats };
+      if (stats.isFile()) {
+        entry.attributes.records = this.#records.read(entry, fd);
+        return { fd, stats };
+      }
       closeSync(fd);
       throw new Error('it is no longer a regular file');
     } catch (error) {
@@ -349,6 +376,21 @@ class SourceThread {
       this.#fail(entry.key, error);
       return undefined;
     }
+  }
+
+  #recordReader({ root, followLinks, recordKinds }: BackupThreadInput): RecordReader {
+    const calls = xattrCalls();
+    if (calls === undefined && (recordKinds.xattrs || recordKinds.acls)) {
+      const text =
+        'Extended attributes and ACLs are left out: the package koffi is missing, or has no binary for this machine.';
+      this.#events.add({ kind: 'message', level: 'info', text });
+    }
+    return new RecordReader({
+      ...recordKinds,
+      ...{ calls, owners: this.#owners, followLinks },
+      rootDevice: statSync(diskPath(root), { throwIfNoEntry: false })?.dev ?? -1,
+      onWarning: (key, text) => this.#warn(key, cannotProcess, text),
+    });
   }
 
   /** Packs a file's data; undefined if nothing could be read and the file is left out. */

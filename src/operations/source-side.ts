@@ -1,5 +1,6 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { Latin1 } from '../base/path-key.js';
+import type { RecordKinds } from '../format/tar/records.js';
 import type { SelectionRule } from '../source/selection.js';
 import type { BackupThreadInput, BackupThreadJob, BackupThreadMessage } from './backup-thread.js';
 import { startThread } from './thread.js';
@@ -11,6 +12,7 @@ export interface SourceOptions {
   root: Latin1;
   rules: readonly SelectionRule[];
   followLinks: boolean;
+  recordKinds: RecordKinds;
 }
 
 /** The source side of a backup, in two threads: the walk, and what compares and packs. */
@@ -47,7 +49,7 @@ const walkThreadUrl = new URL('./walk-thread.js', import.meta.url);
 const sourceThreadUrl = new URL('./backup-thread.js', import.meta.url);
 
 /** Starts to walk. That only reads, and stops by itself where it gets too far ahead. */
-function startSourceSide({ root, rules, followLinks }: SourceOptions): SourceSide {
+function startSourceSide({ root, rules, followLinks, recordKinds }: SourceOptions): SourceSide {
   const { port1, port2 } = new MessageChannel();
   const gate = WalkGate.create();
   const walking = startThread<WalkThreadInput, never>(
@@ -57,7 +59,7 @@ function startSourceSide({ root, rules, followLinks }: SourceOptions): SourceSid
   );
   const packing = startThread<BackupThreadInput, BackupThreadMessage, BackupThreadJob>(
     sourceThreadUrl,
-    { root, followLinks, walk: { port: port1, gate } },
+    { root, followLinks, recordKinds, walk: { port: port1, gate } },
     [port1],
   );
   walking.ended.catch((error: Error) => packing.fail(error));

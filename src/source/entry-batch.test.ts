@@ -31,24 +31,40 @@ function entriesIn(root: string) {
       sizeBytes: wide,
       device: wide,
       inode: fc.constantFrom(7, 2 ** 60),
+      linkCount: fc.integer({ min: 1, max: 65000 }),
+      changeTimeMs: fc.constantFrom(0, -5.25, 1_600_000_000_123.25),
     })
-    .map(({ key, sizeBytes, device, inode, linkTarget, type, ...rest }): SourceEntry => {
-      const below = key.replaceAll('\0', '/');
-      return {
+    .map(
+      ({
         key,
-        path: key === '' ? root : root === '/' ? `/${below}` : `${root}/${below}`,
-        attributes: {
-          ...rest,
-          type,
-          linkTarget: type === 'symlink' ? linkTarget : '',
-          uname: owners.userName(rest.uid),
-          gname: owners.groupName(rest.gid),
-        },
         sizeBytes,
         device,
         inode,
-      };
-    });
+        linkCount,
+        changeTimeMs,
+        linkTarget,
+        type,
+        ...rest
+      }): SourceEntry => {
+        const below = key.replaceAll('\0', '/');
+        return {
+          key,
+          path: key === '' ? root : root === '/' ? `/${below}` : `${root}/${below}`,
+          attributes: {
+            ...rest,
+            type,
+            linkTarget: type === 'symlink' ? linkTarget : '',
+            uname: owners.userName(rest.uid),
+            gname: owners.groupName(rest.gid),
+          },
+          sizeBytes,
+          device,
+          inode,
+          linkCount,
+          changeTimeMs,
+        };
+      },
+    );
   return fc.array(entry, { maxLength: 20 });
 }
 

@@ -17,14 +17,14 @@ export interface EntryBatch {
 }
 
 const types: readonly EntryType[] = ['file', 'directory', 'symlink', 'fifo', 'char-device', 'block-device'];
-const columns = 10;
+const columns = 12;
 
 export function packEntries(entries: readonly SourceEntry[]): EntryBatch {
   const numbers = new Float64Array(entries.length * columns);
   const linkTargets: Latin1[] = [];
   const keys = entries.map((entry, index) => {
     const { type, mode, uid, gid, mtimeSeconds, linkTarget, deviceMajor, deviceMinor } = entry.attributes;
-    const { sizeBytes, device, inode } = entry;
+    const { sizeBytes, device, inode, linkCount, changeTimeMs } = entry;
     const at = index * columns;
     numbers[at] = types.indexOf(type);
     numbers[at + 1] = mode;
@@ -36,6 +36,8 @@ export function packEntries(entries: readonly SourceEntry[]): EntryBatch {
     numbers[at + 7] = sizeBytes;
     numbers[at + 8] = device;
     numbers[at + 9] = inode;
+    numbers[at + 10] = linkCount;
+    numbers[at + 11] = changeTimeMs;
     if (type === 'symlink') linkTargets.push(linkTarget);
     return entry.key;
   });
@@ -70,6 +72,8 @@ export function* unpackEntries(batch: EntryBatch, root: Latin1, owners: Owners):
       sizeBytes: numbers[at + 7]!,
       device: numbers[at + 8]!,
       inode: numbers[at + 9]!,
+      linkCount: numbers[at + 10]!,
+      changeTimeMs: numbers[at + 11]!,
     };
   }
 }

@@ -15,6 +15,10 @@ export interface SourceEntry {
   device: number;
   /** Its number there, rounded where it needs more than 53 bits. */
   inode: number;
+  /** How many names it has. */
+  linkCount: number;
+  /** When it or an attribute of it was changed last: milliseconds since 1970, with fractions. */
+  changeTimeMs: number;
 }
 
 /** Why there is no entry: nothing is there (any more), or it is of a kind that a backup cannot hold. */
@@ -87,6 +91,8 @@ function readExisting(
     sizeBytes: stats.size,
     device: stats.dev,
     inode: stats.ino,
+    linkCount: stats.nlink,
+    changeTimeMs: stats.ctimeMs,
   };
 }
 

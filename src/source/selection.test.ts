@@ -18,6 +18,8 @@ function entry(path: string, type: EntryType): SourceEntry {
     sizeBytes: 0,
     device: 1,
     inode: 1,
+    linkCount: 1,
+    changeTimeMs: 0,
   };
 }
 

@@ -30,9 +30,9 @@ export interface SlotSource {
 export type DataReader = (target: Uint8Array) => number;
 
 const tarBlockBytes = 512;
-/** Longest header: the entry's own block and two long-name records for a path and a link target. */
+/** Longest header but for the records: the entry's own block and two long-name records for a path and a link target. */
 const headerSlackBytes = 64 * 1024;
-/** A slot must hold at least one block of this size. */
+/** A slot must hold at least one block of this size, and the longest records that are to be packed besides. */
 export const largestBlockBytes = blockSizeBytes + headerSlackBytes;
 
 /**
@@ -84,7 +84,7 @@ export class BlockPacker {
       expectSingle ? formatDifftarName(kind, key, false) : formatDifftarName(kind, key, false, 1),
       attributes,
     );
-    const slot = this.#room();
+    const slot = this.#room(header);
     const headerAt = this.#used;
     let dataAt = headerAt + tarHeaderBytes(header);
     const size = read(slot.subarray(dataAt, dataAt + blockSizeBytes));
@@ -100,7 +100,7 @@ export class BlockPacker {
     } else {
       const note = { kind, stamp };
       this.#finishBlock(slot, header, dataAt, size, key, 1, note);
-      this.#addPieces(key, header, 2, read, note);
+      this.#addPieces(key, withoutRecords(header), 2, read, note);
     }
   }
 
@@ -118,7 +118,7 @@ export class BlockPacker {
   ): void {
     const piece = Buffer.allocUnsafe(blockSizeBytes);
     for (let done = 0; done < piecesDone; done++) if (read(piece) < blockSizeBytes) throw new PiecesMissing();
-    this.#addPieces(key, headerOf('', attributes), piecesDone + 1, read, { kind, stamp });
+    this.#addPieces(key, withoutRecords(headerOf('', attributes)), piecesDone + 1, read, { kind, stamp });
   }
 
   /** Sends what is packed, however little. */
@@ -133,7 +133,7 @@ export class BlockPacker {
     let size = blockSizeBytes;
     for (let piece = from; size === blockSizeBytes; piece++) {
       header.name = formatDifftarName(note.kind, key, false, piece);
-      const slot = this.#room();
+      const slot = this.#room(header);
       const at = this.#used + tarHeaderBytes(header);
       size = read(slot.subarray(at, at + blockSizeBytes));
       this.#finishBlock(slot, header, at, size, key, size < blockSizeBytes ? 0 : piece, note);
@@ -141,7 +141,7 @@ export class BlockPacker {
   }
 
   #addHeaderOnly(key: PathKey, header: TarHeader): void {
-    const slot = this.#room();
+    const slot = this.#room(header);
     this.#used += writeTarHeader(header, slot, this.#used);
     this.#endBlock(key, 0);
   }
@@ -174,8 +174,9 @@ export class BlockPacker {
   }
 
   /** The slot to write the next block into, with room for the largest one. */
-  #room(): Buffer {
-    if (this.#bytes !== undefined && this.#bytes.length - this.#used < largestBlockBytes) this.flush();
+  #room({ records = '' }: TarHeader): Buffer {
+    const mostBytes = largestBlockBytes + records.length;
+    if (this.#bytes !== undefined && this.#bytes.length - this.#used < mostBytes) this.flush();
     if (this.#bytes === undefined) {
       const { index, bytes } = this.#slots.take();
       this.#bytes = bytes;
@@ -186,9 +187,15 @@ export class BlockPacker {
   }
 }
 
+/** Records are kept once, with the first piece. */
+function withoutRecords(header: TarHeader): TarHeader {
+  delete header.records;
+  return header;
+}
+
 /** The tar header of an entry, its size still 0. */
 export function headerOf(name: string, attributes: Attributes): TarHeader {
-  return {
+  const header: TarHeader = {
     name,
     type: attributes.type,
     mode: attributes.mode,
@@ -202,4 +209,6 @@ export function headerOf(name: string, attributes: Attributes): TarHeader {
     deviceMajor: attributes.deviceMajor,
     deviceMinor: attributes.deviceMinor,
   };
+  if (attributes.records !== undefined) header.records = attributes.records;
+  return header;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { withSession } from '../../src/app/session.js';
 import { latin1OfNative } from '../../src/base/path-key.js';
 import type { NamePrefixes } from '../../src/format/names.js';
+import { allKinds } from '../../src/format/tar/records.js';
 import { backup } from '../../src/operations/backup.js';
 import { startSourceSides } from '../../src/operations/source-side.js';
 import { namesIn, type Running, type RunOptions, Trial } from '../cli/trial.js';
@@ -59,7 +60,12 @@ export class ColdTrial extends Trial {
 
   /** Backs up in this process, with volumes far smaller than the command line allows. */
   async backUp(mode: 'full' | 'incremental', step: number, volumeSizeBytes: number): Promise<void> {
-    const sources = startSourceSides({ root: latin1OfNative(this.source), rules: [], followLinks: false });
+    const sources = startSourceSides({
+      root: latin1OfNative(this.source),
+      rules: [],
+      followLinks: false,
+      recordKinds: allKinds,
+    });
     const settings: Parameters<typeof withSession>[0] = {
       url: this.url,
       archiveDir: this.archive,

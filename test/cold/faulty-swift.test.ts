@@ -13,6 +13,7 @@ import { TundraError } from '../../src/base/errors.js';
 import { latin1OfNative } from '../../src/base/path-key.js';
 import { Secret } from '../../src/base/secret.js';
 import { noPrefixes } from '../../src/format/names.js';
+import { allKinds } from '../../src/format/tar/records.js';
 import { backup } from '../../src/operations/backup.js';
 import { restore } from '../../src/operations/restore.js';
 import { startSourceSides } from '../../src/operations/source-side.js';
@@ -173,7 +174,12 @@ function operationsOf(
   });
   return {
     backup: async (mode, step) => {
-      const sources = startSourceSides({ root: latin1OfNative(trial.source), rules: [], followLinks: false });
+      const sources = startSourceSides({
+        root: latin1OfNative(trial.source),
+        rules: [],
+        followLinks: false,
+        recordKinds: allKinds,
+      });
       const running = withSession(settings(step), (session) =>
         backup(session, {
           mode,

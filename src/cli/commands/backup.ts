@@ -7,6 +7,7 @@ import { withMendedArchive } from '../../operations/mend-archive.js';
 import type { Session } from '../../operations/session.js';
 import { startSourceSides } from '../../operations/source-side.js';
 import { canonicalRoot } from '../../source/source-path.js';
+import { recordKinds } from '../record-kinds.js';
 import { statisticsText } from '../render/statistics.js';
 import { readSelection, selectionContext } from '../selection.js';
 import { sessionSettings } from '../session-settings.js';
@@ -27,7 +28,10 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     const fullIfOlder = options.text('full-if-older-than');
     const rules = await readSelection(line.selection, selectionContext(line, settings, terminal));
     // What comes before the comparison takes some time, and the walk need not wait for it.
-    const sources = startSourceSides({ root, rules, followLinks: options.flag('copy-links') });
+    const sources = startSourceSides({
+      ...{ root, rules, recordKinds: recordKinds(options) },
+      followLinks: options.flag('copy-links'),
+    });
     const attempt = (session: Session) =>
       backup(session, {
         mode,

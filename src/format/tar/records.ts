@@ -18,6 +18,15 @@ export const accessAclKey = 'SCHILY.acl.access';
 export const defaultAclKey = 'SCHILY.acl.default';
 export const hardLinkKey = 'TUNDRA.hardlink';
 
+/** Which records are read or restored. */
+export interface RecordKinds {
+  xattrs: boolean;
+  acls: boolean;
+  hardLinks: boolean;
+}
+
+export const allKinds: RecordKinds = { xattrs: true, acls: true, hardLinks: true };
+
 /** Whether the key is one of the above. */
 export function isVendorKey(key: string): boolean {
   return key === accessAclKey || key === defaultAclKey || key === hardLinkKey || key.startsWith(xattrPrefix);
@@ -60,3 +69,6 @@ export function* parseRecords(records: Latin1): Generator<[key: string, value: L
     at = end;
   }
 }
+
+/** Records of one entry that are longer than this are not written: a reader need not take more than 1 MiB. */
+export const mostRecordsBytes = 512 * 1024;
