@@ -4,10 +4,13 @@ import { diskPath, type Latin1, type PathKey } from '../base/path-key.js';
 import { unsupportedCodes, type XattrCalls } from '../base/xattrs.js';
 import { type AclNames, aclText } from '../format/acl.js';
 import {
+  accessAcl,
   accessAclKey,
+  defaultAcl,
   defaultAclKey,
   formatRecords,
   hardLinkKey,
+  isKeptXattr,
   mostRecordsBytes,
   parseRecords,
   type RecordKinds,
@@ -33,13 +36,6 @@ export interface KnownRecords {
   /** The path had these records while this was its change time. */
   changeTimeMs: number;
 }
-
-const accessAcl = 'system.posix_acl_access';
-const defaultAcl = 'system.posix_acl_default';
-
-/** Of `security.*`, what others put there (labels, checksums) is theirs, and often on every file. */
-const isKept = (name: Latin1) =>
-  name.startsWith('user.') || name.startsWith('trusted.') || name === 'security.capability';
 
 /** How far clocks may be off, and the coarsest time stamps. */
 const clockMarginMs = 2000;
@@ -93,7 +89,7 @@ export class RecordReader {
     try {
       for (const name of calls.names(target, followLinks)) {
         const isAcl = name === accessAcl || name === defaultAcl;
-        if (isAcl ? !acls : !xattrs || !isKept(name)) continue;
+        if (isAcl ? !acls : !xattrs || !isKeptXattr(name)) continue;
         const value = calls.value(target, name, followLinks);
         if (value !== undefined) records.push(this.#record(name, value));
       }

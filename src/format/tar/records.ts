@@ -32,6 +32,15 @@ export function isVendorKey(key: string): boolean {
   return key === accessAclKey || key === defaultAclKey || key === hardLinkKey || key.startsWith(xattrPrefix);
 }
 
+/** The attributes in which Linux has POSIX ACLs. */
+export const accessAcl = 'system.posix_acl_access';
+export const defaultAcl = 'system.posix_acl_default';
+
+/** Whether an extended attribute is kept. Of `security.*`, labels and checksums are the system's, and often on every file. */
+export function isKeptXattr(name: Latin1): boolean {
+  return name.startsWith('user.') || name.startsWith('trusted.') || name === 'security.capability';
+}
+
 /** The key of an extended attribute's record. */
 export function xattrKey(name: Latin1): string {
   return xattrPrefix + name.replace(/[%=]/g, (char) => (char === '%' ? '%25' : '%3D'));
@@ -41,6 +50,13 @@ export function xattrKey(name: Latin1): string {
 export function xattrName(key: string): Latin1 | undefined {
   if (!key.startsWith(xattrPrefix)) return undefined;
   return key.slice(xattrPrefix.length).replace(/%(25|3D)/g, (_, hex) => (hex === '25' ? '%' : '='));
+}
+
+/** What all names of a file share, if the backup has noted it. */
+export function hardLinkGroup(records: Latin1 | undefined): Latin1 | undefined {
+  if (records === undefined || !records.includes(` ${hardLinkKey}=`)) return undefined;
+  for (const [key, value] of parseRecords(records)) if (key === hardLinkKey) return value;
+  return undefined;
 }
 
 /** `LENGTH key=value\n`, where the length counts its own digits. */
