@@ -1,6 +1,8 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import type { Attributes, EntryType } from '../base/attributes.js';
 import { diskPath, displayBytes, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
+import { aclBytes } from '../format/acl.js';
+import { accessAclKey, hardLinkKey, parseRecords, xattrName } from '../format/tar/records.js';
 import { prettyTime } from '../format/times.js';
 import { type OwnerIds, samePermissions, sameTime } from './compare.js';
 
@@ -54,6 +56,42 @@ export function attributesDifference(
     return difference(`File ${name} has mtime ${found}, expected ${expected}`);
   }
   return undefined;
+}
+
+/**
+ * How the extended attributes and ACLs of a path on disk differ from those in the backup; undefined if they do not, and
+ * where the backup has none: it may be of a program that keeps none.
+ *
+ * @param readDisk asked only where there is something to compare
+ */
+export function recordsDifference(
+  key: PathKey,
+  backup: Latin1 | undefined,
+  readDisk: () => Latin1 | undefined,
+  owners: OwnerIds,
+): string | undefined {
+  if (backup === undefined) return undefined;
+  const expected = comparable(backup, owners);
+  if (expected.size === 0) return undefined;
+  const found = comparable(readDisk() ?? '', owners);
+  const differing = [...new Set([...expected.keys(), ...found.keys()])].filter(
+    (name) => expected.get(name) !== found.get(name),
+  );
+  if (differing.length === 0) return undefined;
+  const names = differing.sort().map(displayBytes).join(', ');
+  return difference(`File ${displayKey(key)} has other attributes than expected: ${names}`);
+}
+
+/** Names of attributes and ACLs, with values that are the same where they mean the same here. */
+function comparable(records: Latin1, owners: OwnerIds): Map<Latin1, Latin1> {
+  const values = new Map<Latin1, Latin1>();
+  for (const [key, value] of parseRecords(records)) {
+    if (key === hardLinkKey) continue;
+    const name = xattrName(key);
+    if (name !== undefined) values.set(name, value);
+    else values.set(key === accessAclKey ? 'ACL' : 'default ACL', aclBytes(value, owners).toString('latin1'));
+  }
+  return values;
 }
 
 function difference(text: string): string {

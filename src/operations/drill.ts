@@ -5,6 +5,7 @@ import { messageOf, TundraError } from '../base/errors.js';
 import { level, type OperationEvent } from '../base/events.js';
 import { diskPath, displayKey, type Latin1, latin1OfNative, type PathKey } from '../base/path-key.js';
 import type { RestorePlan } from '../chain/restore-plan.js';
+import { noKinds } from '../format/tar/records.js';
 import { loadKernel } from '../rsync/kernel.js';
 import { SignatureBuilder } from '../rsync/signature-builder.js';
 import { parseSignatureHeader, STRONG_SIZE_BYTES } from '../rsync/signature-format.js';
@@ -166,7 +167,10 @@ async function tryFile(
         cold: { spoolBytes: options.spoolBytes, noWait: false },
         purpose: 'drill',
       },
-      { kind: 'restore', target, renames: new Map(), restoreOwnership: false, numericOwner: false },
+      {
+        ...{ kind: 'restore', target, renames: new Map(), recordKinds: noKinds },
+        ...{ restoreOwnership: false, numericOwner: false },
+      },
     );
     report.restoredBytes += result.contentBytes;
     if (result.entries === 0 || result.failures > 0) return { key, problem: 'it could not be restored' };

@@ -65,6 +65,7 @@ export async function runPlan(
     );
   });
   const sharedDirectories = new Set(shares.flatMap(({ range }) => sharedAt(range.upTo)));
+  const linkFiles = shares.map((_, share) => newTempPath(session, `links${share}`));
   const progress = new ShareProgress(shares.length);
   const threads = shares.map(({ range, sets }, share) =>
     startThread<RestoreThreadInput, RestoreThreadMessage, VolumeAnswer>(threadUrl, {
@@ -74,6 +75,7 @@ export async function runPlan(
       sharedDirectories,
       progress: progress.memory,
       map: plan.map,
+      linkFiles,
       wanted: plan.wanted,
       tempDir: session.tempFolder,
       tellFiles: session.tellFiles,
@@ -141,10 +143,19 @@ function volumeAt(shares: readonly RestoreShare[], { share, set, volume }: Volum
   return shares[share]?.sets[set]?.find(({ number }) => number === volume) as PlannedVolume;
 }
 
-const nothing: RestoreThreadResult = { entries: 0, contentBytes: 0, failures: 0, withoutSetId: 0 };
+const nothing: RestoreThreadResult = {
+  entries: 0,
+  contentBytes: 0,
+  failures: 0,
+  withoutSetId: 0,
+  leftOut: new Map(),
+};
 
 function sumOf(a: RestoreThreadResult, b: RestoreThreadResult): RestoreThreadResult {
+  const leftOut = new Map(a.leftOut);
+  for (const [what, count] of b.leftOut) leftOut.set(what, (leftOut.get(what) ?? 0) + count);
   return {
+    leftOut,
     entries: a.entries + b.entries,
     contentBytes: a.contentBytes + b.contentBytes,
     failures: a.failures + b.failures,

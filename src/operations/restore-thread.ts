@@ -8,6 +8,7 @@ import type { ByteStream } from '../base/bytes.js';
 import { errnoOf, messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import { displayKey, isWithin, type KeyRange, type Latin1, type PathKey } from '../base/path-key.js';
+import { xattrCalls } from '../base/xattrs.js';
 import { openRestoreMap } from '../chain/restore-map.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
 import { writeContents } from '../change/contents.js';
@@ -17,17 +18,22 @@ import {
   FileComparison,
   missingFile,
   newFile,
+  recordsDifference,
 } from '../change/difference.js';
 import { merge } from '../change/merge.js';
 import type { TarHeader } from '../format/tar/header.js';
+import type { RecordKinds } from '../format/tar/records.js';
 import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
 import { createSelection, type SelectionRule } from '../source/selection.js';
 import { walk } from '../source/walk.js';
+import { LinkGroups, linkedEntries } from '../target/link-groups.js';
+import { RecordWriter } from '../target/record-writer.js';
 import { mayMeet, type Renames, renamedKey, reopenedDirectories } from '../target/renames.js';
 import { TreeWriter } from '../target/tree-writer.js';
 import { type Channel, receive } from '../volume/channel.js';
 import { type OpenedVolume, type SetEntry, SetReader } from '../volume/set-reader.js';
+import { comparingReader } from './comparing-reader.js';
 import { EventBatch } from './event-batch.js';
 import { ShareProgress } from './share-progress.js';
 import { cannotProcess, selectionRoot, walkEvent } from './source-events.js';
@@ -40,6 +46,16 @@ export interface RestoreAction {
   renames: Renames;
   restoreOwnership: boolean;
   numericOwner: boolean;
+  recordKinds: RecordKinds;
+}
+
+/** Compares with a tree. */
+export interface CompareAction {
+  kind: 'compare';
+  root: Latin1;
+  rules: readonly SelectionRule[];
+  followLinks: boolean;
+  recordKinds: RecordKinds;
 }
 
 /** What the thread is started with. */
@@ -56,16 +72,15 @@ export interface RestoreThreadInput {
   progress: SharedArrayBuffer;
   /** The index of what there is to restore, if volumes that hold nothing of it are missing in `sets`. */
   map: string | undefined;
+  /** For each share, where it notes names of one file. */
+  linkFiles: readonly string[];
   /** Only this path and what lies below it. */
   wanted: PathKey;
   tempDir: string;
   tellFiles: boolean;
   /** Leave out what is damaged of a volume, and go on. */
   ignoreErrors: boolean;
-  action:
-    | RestoreAction
-    | { kind: 'check' }
-    | { kind: 'compare'; root: Latin1; rules: readonly SelectionRule[]; followLinks: boolean };
+  action: RestoreAction | { kind: 'check' } | CompareAction;
 }
 
 /** Which share reads which volume of which set. */
@@ -93,6 +108,8 @@ export interface RestoreThreadResult {
   failures: number;
   /** Entries restored without set-user-ID and set-group-ID. */
   withoutSetId: number;
+  /** How many attributes and ACLs were not restored, by what and why. */
+  leftOut: ReadonlyMap<string, number>;
 }
 
 /** What a thread has done of its share. */
@@ -111,6 +128,9 @@ const cutShort =
 /** Errors of the target that every further file would meet too. */
 const fatalErrnos = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EMFILE', 'ENFILE']);
 
+/** More of what is left out is told only in detail. */
+const mostLeftOutKinds = 20;
+
 type Versions = SetReader<PlannedVolume>[];
 
 class RestoreThread {
@@ -124,6 +144,7 @@ class RestoreThread {
     contentBytes: 0,
     failures: 0,
     withoutSetId: 0,
+    leftOut: new Map(),
     firstKey: undefined,
     noFolder: undefined,
   };
@@ -210,8 +231,9 @@ class RestoreThread {
   }
 
   async #restore(paths: AsyncIterable<Versions>, action: RestoreAction): Promise<void> {
-    const { share, sharedDirectories, tellFiles } = this.#input;
+    const { share, sharedDirectories, linkFiles, tellFiles } = this.#input;
     const { renames } = action;
+    const links = action.recordKinds.hardLinks ? new LinkGroups(linkFiles[share] as string) : undefined;
     const isRenaming = renames.size > 0;
     const writer = new TreeWriter(action.target, {
       shared: isRenaming
@@ -222,6 +244,8 @@ class RestoreThread {
       beforeReplacing: () => this.#progress.waitForLater(share),
       owners: action.restoreOwnership ? this.#owners : undefined,
       numericOwner: action.numericOwner,
+      records: this.#recordWriter(action),
+      links,
       onWarning: (key, text) => this.#warn(key, text),
       onSetIdLeftOut: (key) => {
         this.#result.withoutSetId++;
@@ -241,10 +265,30 @@ class RestoreThread {
       }
     }
     writer.finish();
+    links?.flush();
     // What is shared lies in this share or in those before it: only later ones may still work there.
     this.#progress.waitForLater(share);
+    if (share === 0) for (const file of linkFiles.slice(1)) writer.linkAcross(linkedEntries(file));
+    links?.close();
     writer.finishShared();
     this.#progress.finish(share);
+  }
+
+  #recordWriter({ recordKinds, numericOwner }: RestoreAction): RecordWriter {
+    const leftOut = new Map<string, number>();
+    this.#result.leftOut = leftOut;
+    return new RecordWriter({
+      ...recordKinds,
+      calls: xattrCalls(),
+      ids: numericOwner ? undefined : this.#owners,
+      onLeftOut: (key, what, why) => {
+        const kind = `${what} (${why})`;
+        if (leftOut.size < mostLeftOutKinds || leftOut.has(kind))
+          leftOut.set(kind, (leftOut.get(kind) ?? 0) + 1);
+        const text = `${displayKey(key)}: restored without ${kind}`;
+        this.#events.add({ kind: 'message', level: 'info', text });
+      },
+    });
   }
 
   async #apply(writer: TreeWriter, key: PathKey, header: TarHeader, versions: Versions): Promise<void> {
@@ -279,11 +323,9 @@ class RestoreThread {
     }
   }
 
-  async #compare(
-    paths: AsyncIterable<Versions>,
-    action: { root: Latin1; rules: readonly SelectionRule[]; followLinks: boolean },
-  ): Promise<void> {
+  async #compare(paths: AsyncIterable<Versions>, action: CompareAction): Promise<void> {
     const { root, rules, followLinks } = action;
+    const records = comparingReader(action, this.#owners, (key, text) => this.#warn(key, text));
     const { after, upTo } = this.#input.range;
     const current = walk(root, createSelection(rules, selectionRoot(root)), {
       range: {
@@ -307,7 +349,14 @@ class RestoreThread {
         this.#differs(missingFile(key));
         continue;
       }
-      const difference = attributesDifference(key, header, local.attributes, this.#owners);
+      const difference =
+        attributesDifference(key, header, local.attributes, this.#owners) ??
+        recordsDifference(
+          key,
+          records.ofThese(header.records),
+          () => records.read(local as SourceEntry),
+          this.#owners,
+        );
       if (difference !== undefined) this.#differs(difference);
       else if (header.type === 'file' && !(await this.#sameContents(local, versions, fullKey))) {
         this.#differs(contentsDiffer(key));

@@ -1,6 +1,7 @@
 import { TundraError } from '../base/errors.js';
 import { displayBytes, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import type { RestorePlan } from '../chain/restore-plan.js';
+import type { RecordKinds } from '../format/tar/records.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
 import type { SelectionRule } from '../source/selection.js';
 import type { Renames } from '../target/renames.js';
@@ -24,6 +25,8 @@ export interface RestoreOptions {
   renames: Renames;
   restoreOwnership: boolean;
   numericOwner: boolean;
+  /** Which of the extended attributes, ACLs and hard links are restored, or compared. */
+  recordKinds: RecordKinds;
   /** Key that must have signed each volume. */
   requiredSigner: string | undefined;
   /** Leave out volumes that cannot be used, and go on. */
@@ -80,9 +83,11 @@ async function restoreAlone(session: Session, options: RestoreOptions): Promise<
     renames,
     restoreOwnership,
     numericOwner,
+    recordKinds: options.recordKinds,
   });
   await noteFinished(session);
   tellWithoutSetId(session, result.withoutSetId);
+  tellLeftOut(session, result.leftOut);
   requireEntries(result, path);
   return result;
 }
@@ -108,14 +113,14 @@ export async function verify(
   session: Session,
   options: VerifyOptions,
 ): Promise<Pick<RestoreThreadResult, 'entries' | 'failures'>> {
-  const { root, rules, followLinks, compareData } = options;
+  const { root, rules, followLinks, recordKinds, compareData } = options;
   const sealedMetadata = options.cold.noWait ? 'ask' : 'wait';
   const planOptions = { ...options, dryRun: false, sealedMetadata } as const;
   const runOptions = { ...options, purpose: 'verify' } as const;
   if (compareData) {
     return withSpool(session, async () => {
       const plan = await planAt(session, planOptions);
-      return runPlan(session, plan, runOptions, { kind: 'compare', root, rules, followLinks });
+      return runPlan(session, plan, runOptions, { kind: 'compare', root, rules, followLinks, recordKinds });
     });
   }
   const plan = await planAt(session, { ...planOptions, readsAll: true });
@@ -139,6 +144,16 @@ function tellWithoutSetId(session: Session, count: number): void {
   const entries = count === 1 ? '1 entry was' : `${count} entries were`;
   const text = `${entries} restored without set-user-ID and set-group-ID, as the owner was not restored.`;
   tell(session, 'warning', text);
+}
+
+function tellLeftOut(session: Session, leftOut: RestoreThreadResult['leftOut']): void {
+  for (const [what, count] of leftOut) {
+    tell(
+      session,
+      'warning',
+      `Not restored, ${count === 1 ? 'once' : `${count} times`}: ${what}. -v5 tells where.`,
+    );
+  }
 }
 
 function requireEntries(result: RestoreThreadResult, path: PathKey): void {

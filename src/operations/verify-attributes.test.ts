@@ -15,6 +15,7 @@ import { gzipSync } from 'node:zlib';
 import { latin1OfNative } from '../base/path-key.js';
 import { SignatureFileWriter } from '../chain/signature-file.js';
 import { MemoryBackend, temporaryFolder, testStores } from '../chain/stores.fixture.js';
+import { allKinds } from '../format/tar/records.js';
 import { Owners } from '../source/owners.js';
 import { createSelection } from '../source/selection.js';
 import { walk } from '../source/walk.js';
@@ -61,7 +62,15 @@ async function sceneOf(t: TestContext) {
   } as unknown as Session;
   const verify = async (more: Partial<AttributeOptions> = {}) => {
     stores.told.length = 0;
-    const all = { root, rules: [], followLinks: false, path: '', time: undefined, ...more };
+    const all = {
+      root,
+      rules: [],
+      followLinks: false,
+      recordKinds: allKinds,
+      path: '',
+      time: undefined,
+      ...more,
+    };
     const result = await verifyAttributes(session, all);
     const told = stores.texts().filter((text) => text.startsWith('Difference found: '));
     return { ...result, told: told.map((text) => text.slice('Difference found: '.length)) };

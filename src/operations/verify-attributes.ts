@@ -1,19 +1,22 @@
 import type { Attributes } from '../base/attributes.js';
-import { isWithin, type Latin1, type PathKey } from '../base/path-key.js';
-import { attributesDifference, missingFile, newFile } from '../change/difference.js';
+import { displayKey, isWithin, type Latin1, type PathKey } from '../base/path-key.js';
+import { attributesDifference, missingFile, newFile, recordsDifference } from '../change/difference.js';
+import type { RecordKinds } from '../format/tar/records.js';
 import type { EpochSeconds } from '../format/times.js';
 import { Owners } from '../source/owners.js';
 import { createSelection, type SelectionRule } from '../source/selection.js';
 import { walk } from '../source/walk.js';
+import { comparingReader } from './comparing-reader.js';
 import { listFiles } from './list.js';
 import { type Session, tell } from './session.js';
-import { selectionRoot, walkEvent } from './source-events.js';
+import { cannotProcess, selectionRoot, walkEvent } from './source-events.js';
 
 export interface AttributeOptions {
   /** What to compare with: canonical. */
   root: Latin1;
   rules: readonly SelectionRule[];
   followLinks: boolean;
+  recordKinds: RecordKinds;
   path: PathKey;
   time: EpochSeconds | undefined;
 }
@@ -24,7 +27,7 @@ export interface AttributeOptions {
  */
 export async function verifyAttributes(
   session: Session,
-  { root, rules, followLinks, path, time }: AttributeOptions,
+  { root, rules, followLinks, recordKinds, path, time }: AttributeOptions,
 ): Promise<{ entries: number; failures: number }> {
   const owners = new Owners();
   const result = { entries: 0, failures: 0 };
@@ -37,6 +40,9 @@ export async function verifyAttributes(
     owners,
     onWarning: (kind, key, text) => session.events(walkEvent(kind, key, text)),
   });
+  const records = comparingReader({ recordKinds, followLinks }, owners, (key, text) =>
+    session.events({ kind: 'file-warning', key, code: cannotProcess, text: `${displayKey(key)}: ${text}` }),
+  );
   const next = () => {
     const { done, value } = current.next();
     return done === true ? undefined : value;
@@ -56,12 +62,11 @@ export async function verifyAttributes(
       differs(missingFile(key));
       continue;
     }
-    const difference = attributesDifference(
-      key,
-      withOwnTime(known.attributes, local.attributes),
-      local.attributes,
-      owners,
-    );
+    const entry = local;
+    const { attributes } = entry;
+    const difference =
+      attributesDifference(key, withOwnTime(known.attributes, attributes), attributes, owners) ??
+      recordsDifference(key, records.ofThese(known.attributes.records), () => records.read(entry), owners);
     if (difference !== undefined) differs(difference);
     local = next();
   }

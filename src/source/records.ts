@@ -67,7 +67,7 @@ export class RecordReader {
   isSame(entry: SourceEntry, known: KnownRecords): boolean {
     const { changeTimeMs, attributes } = known;
     if (changeTimeMs !== 0 && changeTimeMs === entry.changeTimeMs) return true;
-    return this.read(entry) === this.#ofThese(attributes.records);
+    return this.read(entry) === this.ofThese(attributes.records);
   }
 
   /** The change time to note beside the records that were just read; 0 where they may change and it may not. */
@@ -124,8 +124,8 @@ export class RecordReader {
     return stat(diskPath(path), { bigint: true, throwIfNoEntry: false })?.ino ?? inode;
   }
 
-  /** Those records of the kinds that are read. */
-  #ofThese(records: Latin1 | undefined): Latin1 | undefined {
+  /** Those of the records that are of a kind that is read. */
+  ofThese(records: Latin1 | undefined): Latin1 | undefined {
     const { xattrs, acls, hardLinks, calls } = this.#options;
     const hasCalls = calls !== undefined;
     if (records === undefined || (xattrs && acls && hardLinks && hasCalls)) return records;

@@ -61,7 +61,13 @@ export class RecordWriter {
   removeAcl(key: PathKey, target: XattrTarget): void {
     const { acls, calls } = this.#options;
     if (!acls || calls === undefined) return;
-    this.#attempt(key, 'exact permissions', () => calls.remove(target, accessAcl));
+    this.#attempt(key, 'exact permissions', () => {
+      try {
+        calls.remove(target, accessAcl);
+      } catch (error) {
+        if (!unsupportedCodes.has(errnoOf(error))) throw error;
+      }
+    });
   }
 
   /** Sets attributes: while the owner may still write, and after a change of owner, which takes capabilities away.

@@ -33,6 +33,11 @@ import {
   parentKey,
   slashPath,
 } from '../base/path-key.js';
+import type { XattrTarget } from '../base/xattrs.js';
+import { hardLinkGroup } from '../format/tar/records.js';
+import { relink, sameContents, tryLink } from './hard-links.js';
+import { type Linked, type LinkGroups, linkedOf } from './link-groups.js';
+import type { RecordWriter } from './record-writer.js';
 import { SparseFile } from './sparse-file.js';
 import { removeLeftovers, temporaryPrefix } from './temporary.js';
 
@@ -50,6 +55,10 @@ export interface TreeWriterOptions {
   modeOfMissing?: number;
   /** Called before anything but a directory comes to the place of a shared one: no other writer may work in it then. */
   beforeReplacing?(): void;
+  /** Restores extended attributes and ACLs. */
+  records?: RecordWriter;
+  /** Where names of one file are noted, so that they are names of one file again. */
+  links?: LinkGroups | undefined;
   /** Tells of an attribute that could not be restored. */
   onWarning(key: PathKey, text: string): void;
   /** Tells of an entry that got no set-id bits because its owner was not restored. */
@@ -70,6 +79,8 @@ interface OpenDirectory {
   attributes: Attributes | undefined;
   /** Nobody else may change it while it is open. */
   isOwn: boolean;
+  /** What is made in it inherits an ACL. */
+  givesAcl: boolean;
   /** Whose files are that this process makes in it, once one was looked at. */
   ownerOfNew?: { uid: number; gid: number };
 }
@@ -115,7 +126,7 @@ export class TreeWriter {
     const wasThere = this.#makeDirectory(key);
     this.#makeWritable(key);
     if (wasThere) removeLeftovers(this.#path(key));
-    this.#open.push({ key, attributes, isOwn: !wasThere });
+    this.#open.push({ key, attributes, isOwn: !wasThere, givesAcl: this.#givesAcl(key, !wasThere, false) });
   }
 
   /** Begins a regular file. */
@@ -124,6 +135,7 @@ export class TreeWriter {
     const temporary = this.#temporaryPath(key);
     const fd = openSync(diskPath(temporary), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
     const contents = new SparseFile(fd);
+    if (this.#open.at(-1)?.givesAcl !== false) this.#options.records?.removeAcl(key, fd);
     let closed = false;
     const close = () => {
       if (closed) return;
@@ -135,6 +147,7 @@ export class TreeWriter {
       commit: () => {
         contents.finish();
         this.#setAttributes(key, attributes, {
+          target: fd,
           chown: (uid, gid) => {
             const made = this.#ownerOfNew(fd);
             if (uid !== made.uid || gid !== made.gid) fchownSync(fd, uid, gid);
@@ -143,7 +156,7 @@ export class TreeWriter {
           utimes: (time) => futimesSync(fd, time, time),
         });
         close();
-        this.#rename(temporary, key);
+        this.#place(temporary, key, attributes);
       },
       abort: () => {
         close();
@@ -160,19 +173,37 @@ export class TreeWriter {
     try {
       if (attributes.type === 'symlink') {
         symlinkSync(diskPath(attributes.linkTarget), path);
-        this.#chown(key, attributes, (uid, gid) => lchownSync(path, uid, gid));
+        const isOwned = this.#chown(key, attributes, (uid, gid) => lchownSync(path, uid, gid));
+        this.#options.records?.setXattrs(key, temporary, attributes.records, isOwned);
       } else {
         this.#makeNode(temporary, attributes);
+        this.#options.records?.removeAcl(key, temporary);
         this.#setAttributes(key, attributes, {
+          target: temporary,
           chown: (uid, gid) => chownSync(path, uid, gid),
           chmod: (mode) => chmodSync(path, mode),
           utimes: (time) => utimesSync(path, time, time),
         });
       }
-      this.#rename(temporary, key);
+      this.#place(temporary, key, attributes);
     } catch (error) {
       rmSync(path, { force: true });
       throw error;
+    }
+  }
+
+  /**
+   * Makes what other writers have made names of what this one has, where they were that in the backup. Only once no other
+   * writer works.
+   */
+  linkAcross(others: Iterable<Linked>): void {
+    const { links } = this.#options;
+    for (const other of others) {
+      const first = links?.find(other.group);
+      if (first?.digest === other.digest) {
+        relink(this.#path(first.key), this.#path(other.key), this.#temporaryPath(other.key));
+      }
+      links?.add(other);
     }
   }
 
@@ -257,7 +288,8 @@ export class TreeWriter {
     // Another writer has the directory's own entry, and may come here later.
     if (this.#isShared(key)) this.#makeWritable(key);
     if (wasThere) removeLeftovers(this.#path(key));
-    this.#open.push({ key, attributes: undefined, isOwn: !wasThere });
+    const givesAcl = this.#givesAcl(key, !wasThere, true);
+    this.#open.push({ key, attributes: undefined, isOwn: !wasThere, givesAcl });
   }
 
   /** Whether this is the root as the user named it: then it may be a link to a folder. */
@@ -320,7 +352,9 @@ export class TreeWriter {
       try {
         if (attributes === undefined) fchmodSync(fd, modeOfMissing as number);
         else {
+          if (!isOwn) this.#options.records?.removeAcl(key, fd);
           this.#setAttributes(key, attributes, {
+            target: fd,
             chown: (uid, gid) => fchownSync(fd, uid, gid),
             chmod: (mode) => fchmodSync(fd, mode),
             utimes: (time) => futimesSync(fd, time, time),
@@ -330,6 +364,45 @@ export class TreeWriter {
         closeSync(fd);
       }
     });
+  }
+
+  /** Gives an entry its name, or makes the name one of an entry that is the same, if they were one in the backup. */
+  #place(temporary: Latin1, key: PathKey, attributes: Attributes): void {
+    const { links } = this.#options;
+    const group = links && hardLinkGroup(attributes.records);
+    if (links === undefined || group === undefined) {
+      this.#rename(temporary, key);
+      return;
+    }
+    const entry = linkedOf(key, attributes, group);
+    const first = links.find(entry.group);
+    const isLinked = first?.digest === entry.digest && this.#linkTo(this.#path(first.key), temporary, key);
+    if (!isLinked) this.#rename(temporary, key);
+    links.add(entry);
+  }
+
+  #linkTo(from: Latin1, temporary: Latin1, key: PathKey): boolean {
+    const other = this.#temporaryPath(key);
+    try {
+      if (!sameContents(from, temporary) || !tryLink(from, other)) return false;
+    } catch {
+      return false;
+    }
+    rmSync(diskPath(temporary));
+    try {
+      this.#rename(other, key);
+    } finally {
+      // Between two names of one file, as from a restore before, a rename does nothing.
+      rmSync(diskPath(other), { force: true });
+    }
+    return true;
+  }
+
+  /** Whether entries made in a directory inherit an ACL. */
+  #givesAcl(key: PathKey, isNew: boolean, isKept: boolean): boolean {
+    // With a slash behind it, a link to a folder is followed.
+    const path = `${this.#path(key)}${this.#isNamed(key) ? '/' : ''}`;
+    return this.#options.records?.enterDirectory(path, { isNew, isKept }) ?? false;
   }
 
   #rename(temporary: Latin1, key: PathKey): void {
@@ -364,12 +437,19 @@ export class TreeWriter {
   #setAttributes(
     key: PathKey,
     attributes: Attributes,
-    set: { chown(uid: number, gid: number): void; chmod(mode: number): void; utimes(time: number): void },
+    set: {
+      target: XattrTarget;
+      chown(uid: number, gid: number): void;
+      chmod(mode: number): void;
+      utimes(time: number): void;
+    },
   ): void {
     const isOwned = this.#chown(key, attributes, set.chown);
+    this.#options.records?.setXattrs(key, set.target, attributes.records, isOwned);
     const mode = isOwned ? attributes.mode : attributes.mode & ~setIdBits;
     // After the owner, since a change of owner drops the set-id bits.
     this.#attempt(key, 'permissions', () => set.chmod(mode));
+    this.#options.records?.setAcls(key, set.target, attributes.records);
     if (mode !== attributes.mode) this.#options.onSetIdLeftOut(key);
     this.#attempt(key, 'modification time', () => set.utimes(attributes.mtimeSeconds));
   }

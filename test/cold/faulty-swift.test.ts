@@ -209,6 +209,7 @@ function operationsOf(
             restoreOwnership: true,
             renames: new Map(),
             numericOwner: false,
+            recordKinds: allKinds,
             requiredSigner: undefined,
             ignoreErrors: false,
           }),

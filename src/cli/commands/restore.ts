@@ -9,6 +9,7 @@ import { restore } from '../../operations/restore.js';
 import { planOfRestore } from '../../operations/thaw.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import type { OptionValues } from '../arguments.js';
+import { recordKinds } from '../record-kinds.js';
 import { renameOption } from '../renames.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
@@ -47,6 +48,7 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
       renames,
       restoreOwnership: !options.flag('no-restore-ownership'),
       numericOwner: options.flag('numeric-owner'),
+      recordKinds: recordKinds(options),
       requiredSigner: options.text('sign-key') ?? options.text('encrypt-sign-key'),
       ignoreErrors: options.flag('ignore-errors'),
     }),

@@ -4,6 +4,7 @@ import { TundraError } from '../../base/errors.js';
 import { diskPath, latin1OfNative } from '../../base/path-key.js';
 import { verify } from '../../operations/restore.js';
 import { canonicalRoot } from '../../source/source-path.js';
+import { recordKinds } from '../record-kinds.js';
 import { readSelection, selectionContext } from '../selection.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
@@ -24,6 +25,7 @@ export const verifyCommand: Command = async (line, environment, terminal) => {
       root,
       rules,
       followLinks: options.flag('copy-links'),
+      recordKinds: recordKinds(options),
       cold: coldOptions(options),
       path: pathOption(options),
       time: timeOption(options, session.now()),

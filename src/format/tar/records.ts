@@ -26,6 +26,7 @@ export interface RecordKinds {
 }
 
 export const allKinds: RecordKinds = { xattrs: true, acls: true, hardLinks: true };
+export const noKinds: RecordKinds = { xattrs: false, acls: false, hardLinks: false };
 
 /** Whether the key is one of the above. */
 export function isVendorKey(key: string): boolean {
