@@ -151,7 +151,7 @@ function tellLeftOut(session: Session, leftOut: RestoreThreadResult['leftOut']):
     tell(
       session,
       'warning',
-      `Not restored, ${count === 1 ? 'once' : `${count} times`}: ${what}. -v5 tells where.`,
+      `Not restored, ${count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`}: ${what}. -v5 tells where.`,
     );
   }
 }
