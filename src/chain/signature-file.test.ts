@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import type { EntryType } from '../base/attributes.js';
 import type { TarHeader } from '../format/tar/header.js';
 import { TarReader } from '../format/tar/read.js';
+import { formatRecords } from '../format/tar/records.js';
 import { SignatureFileWriter } from './signature-file.js';
 import { lentPieces, temporaryFolder } from './stores.fixture.js';
 
@@ -130,6 +131,28 @@ describe('SignatureFileWriter', () => {
     assert.equal(full.length, 20_480);
     const fits = written(t, (writer) => writer.add('signature', 'a', header(), Buffer.alloc(8704)));
     assert.equal(fits.length, 10_240);
+  });
+
+  it('holds records that are longer than its buffer', async (t) => {
+    const records = formatRecords([['SCHILY.xattr.user.a', 'v'.repeat(500_000)]]);
+    const bytes = written(t, (writer) => {
+      writer.add('signature', 'a', header({ records }), Buffer.from('sig'));
+      const growing = writer.begin('b', header({ records }), 10);
+      growing.write(Buffer.from('grown'));
+      growing.end();
+      writer.add('snapshot', 'c', header({ type: 'fifo' }));
+    });
+    const tar = new TarReader(lentPieces(bytes, 30_000), 'sigtar');
+    const found: [string, boolean, string][] = [];
+    for (let next = await tar.next(); next !== undefined; next = await tar.next()) {
+      const data = Buffer.from(await tar.readBody(next.sizeBytes)).toString();
+      found.push([next.name, next.records === records, data]);
+    }
+    assert.deepEqual(found, [
+      ['signature/a', true, 'sig'],
+      ['signature/b', true, 'grown'],
+      ['snapshot/c', false, ''],
+    ]);
   });
 
   it('mends the header of a signature that grew to another size, long after it went out', async (t) => {

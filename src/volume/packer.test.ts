@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { formatDifftarName, parseDifftarName } from '../format/difftar.js';
 import { TarReader } from '../format/tar/read.js';
+import { formatRecords, mostRecordsBytes } from '../format/tar/records.js';
 import {
   attributes,
   type Block,
@@ -23,6 +24,7 @@ interface ReadBlock {
   name: string;
   data: Buffer;
   type: string;
+  records?: string;
 }
 
 async function readBlocks(blocks: readonly Block[]): Promise<ReadBlock[]> {
@@ -33,6 +35,7 @@ async function readBlocks(blocks: readonly Block[]): Promise<ReadBlock[]> {
       name: header.name,
       data: Buffer.from(await tar.readBody(header.sizeBytes)),
       type: header.type,
+      ...(header.records !== undefined && { records: header.records }),
     });
   }
   return read;
@@ -102,6 +105,24 @@ describe('BlockPacker', () => {
       const blocks = blocksOf((packer) => packEntry(packer, entry, expectedSize));
       assert.deepEqual(await readBlocks(blocks), expectedBlocks(entry));
     }
+  });
+
+  it('gives records to the first piece alone, also the longest ones', async () => {
+    const records = formatRecords([['SCHILY.xattr.user.a', 'v'.repeat(mostRecordsBytes - 40)]]);
+    const files = ['a', 'b', 'c'].map((key) => ({ ...fileEntry(key, Buffer.alloc(70_000)) }));
+    for (const file of files) file.attributes = { ...file.attributes, records };
+    const blocks = blocksOfEntries([...files, fileEntry('d', 'without')], 1024 * 1024);
+    assert.deepEqual(
+      (await readBlocks(blocks)).map((block) => `${block.name} ${block.records === records}`),
+      [
+        ...['a', 'b', 'c'].flatMap((key) => [
+          `multivol_snapshot/${key}/1 true`,
+          `multivol_snapshot/${key}/2 false`,
+        ]),
+        'snapshot/d false',
+      ],
+    );
+    assert.equal((await readBlocks(blocks)).filter((block) => block.records !== undefined).length, 3);
   });
 
   it('packs nothing of a file that cannot be read at all', async () => {

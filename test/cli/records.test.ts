@@ -331,6 +331,46 @@ describe('extended attributes, ACLs and hard links', () => {
   );
 });
 
+describe('without koffi', () => {
+  it(
+    'attributes and ACLs are left out, which is told, and hard links are not',
+    withTree(async (trial) => {
+      const records = describeRecords(trial.source);
+      await trial.full(...at(0));
+      const preload = trial.path('home/without-koffi.cjs');
+      writeFileSync(
+        preload,
+        `const module_ = require('node:module');
+         const resolve = module_._resolveFilename;
+         module_._resolveFilename = function (name, ...rest) {
+           if (name === 'koffi') throw new Error('there is no koffi');
+           return resolve.call(this, name, ...rest);
+         };`,
+      );
+      const options = { env: { NODE_OPTIONS: `--require=${preload}` } };
+      const target = trial.newTarget();
+      const restored = await trial.run(['restore', trial.url, target], options);
+      const told = restored.stdout.match(/^Not restored, .*$/gm) ?? [];
+      assert.ok(
+        told.some((line) => /: ACLs \(the package koffi is missing/.test(line)),
+        restored.stdout,
+      );
+      assert.ok(told.every((line) => line.includes('koffi')) && told.length <= 5, told.join('\n'));
+      assert.deepEqual(describeRecords(target).z?.names, records.z?.names);
+      assert.deepEqual(attributesOf(describeRecords(target), 'f'), []);
+
+      // What cannot be looked at is no change.
+      const same = await trial.run([...at(1), '-v5', 'incremental', trial.source, trial.url], options);
+      assert.match(same.stdout, /Extended attributes and ACLs are left out: the package koffi is missing/);
+      assert.match(same.stdout, /^DeltaEntries 0$/m);
+      await trial.run([...at(2), 'full', trial.source, trial.url], options);
+      const after = await restoredRecords(trial);
+      assert.deepEqual(attributesOf(after, 'f'), []);
+      assert.deepEqual(after.z?.names, records.z?.names);
+    }),
+  );
+});
+
 describe('what others make of the records', () => {
   it(
     'GNU tar extracts them from a volume',
