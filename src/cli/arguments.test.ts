@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { TundraError } from '../base/errors.js';
-import { commandSchemas, type OptionSchema, optionSchemas } from '../config/options.js';
+import { commandSchemas, longNames, type OptionSchema, optionSchemas } from '../config/options.js';
 import { parseCommandLine } from './arguments.js';
 
 const schemas: readonly OptionSchema[] = optionSchemas;
@@ -57,7 +57,10 @@ describe('parseCommandLine', () => {
   it('reads every option of the table by each of its names', () => {
     const samples = {
       text: 'x',
+      path: 'x',
+      time: '3D',
       list: 'x',
+      words: 'x',
       count: '0',
       positive: '7',
       verbosity: 'info',
@@ -66,7 +69,7 @@ describe('parseCommandLine', () => {
     for (const schema of schemas) {
       const { kind, short } = schema;
       const name = schema.name as (typeof optionSchemas)[number]['name'];
-      const spellings = [schema.name, ...(schema.aliases ?? [])].map((long) => [`--${long}`]);
+      const spellings = longNames(schema).map((long) => [`--${long}`]);
       if (short !== undefined) spellings.push([`-${short}`]);
       for (const spelling of spellings) {
         if (kind === 'pairs') {
@@ -79,7 +82,7 @@ describe('parseCommandLine', () => {
           continue;
         }
         const isFlag = kind === 'flag' || kind === 'selection-flag';
-        const value = isFlag ? '' : samples[kind];
+        const value = isFlag ? '' : kind === 'choice' ? schema.values![0]! : samples[kind];
         const { options, selection } = parseCommandLine([...spelling, ...(isFlag ? [] : [value])]);
         const isSelection = kind === 'selection' || kind === 'selection-flag';
         if (isSelection) assert.deepEqual(selection, [{ name, given: spelling[0], value }]);
