@@ -35,7 +35,7 @@ function shortHelp(): string {
     ...commandLines(),
     '',
     'The options that are used most',
-    ...schemas.filter(({ isCommon }) => isCommon).map(optionEntry),
+    ...schemas.filter(({ isCommon }) => isCommon).map((option) => optionEntry(option)),
     '',
     '"tundra COMMAND --help" tells all options of a command, "tundra --help-all" all there are; "man tundra" tells more.',
   ].join('\n');
@@ -111,22 +111,28 @@ function commandLines(): string[] {
 
 function byGroup(options: readonly OptionSchema[]): string[] {
   return (Object.keys(optionGroups) as OptionGroup[]).flatMap((group) => {
-    const entries = options.filter((option) => option.group === group).map(optionEntry);
-    return entries.length === 0 ? [] : ['', optionGroups[group], ...entries];
+    const own = options.filter((option) => option.group === group);
+    if (own.length === 0) return [];
+    const title = optionGroups[group];
+    const isAbsent = own.every(({ missing }) => missing !== undefined);
+    const entries = own.map((option) => optionEntry(option, remarksOn(option)));
+    return ['', isAbsent ? `${title} (not in this build: refused)` : title, ...entries];
   });
 }
 
-function optionEntry(option: OptionSchema): string {
-  const long = [option.name, ...(option.aliases ?? [])].map((name) => `--${name}`);
-  const names = [...(option.short === undefined ? [] : [`-${option.short}`]), ...long].join(', ');
-  const old = (option.oldNames ?? []).map((name) => `--${name}`).join(', ');
-  const remarks = [
-    ...(old === '' ? [] : [`before: ${old}`]),
-    ...(option.ignored === undefined ? [] : ['does nothing here']),
-    ...(option.missing === undefined ? [] : ['not in this build: refused']),
-  ];
-  const help = remarks.length === 0 ? option.help : `${option.help} (${remarks.join('; ')})`;
-  return entry(option.value === undefined ? names : `${names} ${option.value}`, help);
+function remarksOn({ oldNames = [], ignored }: OptionSchema): string[] {
+  const old = oldNames.map((name) => `--${name}`).join(', ');
+  return [...(old === '' ? [] : [`before: ${old}`]), ...(ignored === undefined ? [] : ['does nothing here'])];
+}
+
+function optionEntry(option: OptionSchema, remarks: readonly string[] = []): string {
+  const { name, short, aliases = [], value, help } = option;
+  const long = [name, ...aliases].map((spelling) => `--${spelling}`);
+  const names = [...(short === undefined ? [] : [`-${short}`]), ...long].join(', ');
+  return entry(
+    value === undefined ? names : `${names} ${value}`,
+    remarks.length === 0 ? help : `${help} (${remarks.join('; ')})`,
+  );
 }
 
 function entry(left: string, right: string): string {
