@@ -1,3 +1,4 @@
+import { argumentMeanings, environmentVariables } from '../config/meanings.js';
 import {
   type CommandName,
   type CommandSchema,
@@ -6,7 +7,7 @@ import {
   optionSchemas,
   optionsOf,
 } from '../config/options.js';
-import { type ArgumentName, type OptionGroup, optionGroups } from '../config/schema.js';
+import { type OptionGroup, optionGroups } from '../config/schema.js';
 import type { CommandLine } from './arguments.js';
 
 const column = 36;
@@ -54,7 +55,7 @@ function commandHelp(name: CommandName): string {
     ...(aliases.length === 0 ? [] : [`Other names: ${aliases.join(', ')}`]),
     '',
     'Arguments',
-    ...[...new Set(command.arguments)].map((argument) => entry(argument, argumentHelp[argument])),
+    ...[...new Set(command.arguments)].map((argument) => entry(argument, argumentMeanings[argument])),
     ...byGroup(options),
     '',
     'Other options are taken and do nothing here; "tundra --help-all" tells all.',
@@ -73,32 +74,11 @@ function wholeHelp(): string {
     ...byGroup(schemas),
     '',
     'Environment',
-    ...environmentHelp.map(([name, help]) => entry(name, help)),
+    ...environmentVariables.map(([name, help]) => entry(name, help)),
   ].join('\n');
 }
 
 const schemas: readonly OptionSchema[] = optionSchemas;
-
-export const argumentHelp: Record<ArgumentName, string> = {
-  SOURCE: 'the folder to back up',
-  URL: 'where the backup lies, such as file:///mnt/backup; or @NAME, a target of the configuration file',
-  TARGET: 'the folder to restore to, or to compare with',
-  FOLDER: 'a new or an empty folder (tundra-demo)',
-  TIME: 'a time, such as 3D for three days ago, or 2002-04-26',
-  COUNT: 'how many to keep, 1 or more',
-  SHELL: 'bash, zsh or fish; or "targets"',
-};
-
-export const environmentHelp: readonly (readonly [string, string])[] = [
-  ['PASSPHRASE', 'passphrase to encrypt with, or of the key to decrypt with'],
-  ['SIGN_PASSPHRASE', 'passphrase of the key to sign with; PASSPHRASE, if it is not set'],
-  ['TMPDIR', 'folder for temporary files, without --tempdir'],
-  ['XDG_CACHE_HOME', 'folder of the local archives, without --archive-dir (~/.cache)'],
-  ['XDG_CONFIG_HOME', 'folder of the configuration (~/.config)'],
-  ['NO_COLOR', 'if it is set, no colours'],
-  ['SWIFT_…', 'account of swift:// addresses, as duplicity reads it'],
-  ['PCA_…', 'account of pca:// addresses, as duplicity reads it'],
-];
 
 function commandLines(): string[] {
   return commandSchemas.map((command: CommandSchema) => {

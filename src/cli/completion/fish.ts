@@ -43,7 +43,8 @@ function __tundra_on
 end
 
 function __tundra_is
-    test (__tundra_command)x = $argv[1]x
+    set -l command (__tundra_command)
+    test "$command" = "$argv[1]"
 end
 
 function __tundra_targets
