@@ -53,6 +53,11 @@ ${commands
     compadd -- ${shellWords.join(' ')}
     return
   fi
+  if [[ $current == file://* ]]; then
+    compset -P 'file://'
+    _files -/
+    return
+  fi
   if [[ -z $command ]]; then
     names=(${commands.map(({ names: [name], help }) => quoted(`${name}:${help}`)).join(' ')})
     _describe command names

@@ -70,6 +70,7 @@ export const storageOptions = [
     value: 'MB',
     help: 'Swift: send objects above this size in segments (1.1 times --volsize)',
     group: 'storage',
+    commands: backups,
   },
 
   {
