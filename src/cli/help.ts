@@ -38,6 +38,9 @@ function shortHelp(): string {
     'The options that are used most',
     ...schemas.filter(({ isCommon }) => isCommon).map((option) => optionEntry(option)),
     '',
+    'Environment',
+    ...environmentVariables.slice(0, 2).map(([name, help]) => entry(name, help)),
+    '',
     '"tundra COMMAND --help" tells all options of a command, "tundra --help-all" all there are; "man tundra" tells more.',
   ].join('\n');
 }
