@@ -15,6 +15,10 @@ const peers: Record<string, Peer> = {
   python3: { package: 'python3' },
   gzip: { package: 'gzip' },
   memcached: { package: 'memcached' },
+  bash: { package: 'bash' },
+  zsh: { package: 'zsh' },
+  fish: { package: 'fish' },
+  man: { package: 'man-db' },
   swift: { package: 'python3-swift', modules: ['swift'] },
   keystone: {
     package: 'python3-keystone and python3-keystonemiddleware',

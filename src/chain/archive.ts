@@ -16,6 +16,11 @@ const gzipLevel = 6;
 /** Names of files that are being written. Duplicity takes none of them for a backup's. */
 const temporaryName = /^\.tundra-[0-9a-f]{16}\.tmp$/;
 
+/** Whether the name of a file in the archive says that it is gzipped. */
+export function isGzipped(name: string): boolean {
+  return /\.g?z$/.test(name);
+}
+
 /** A file of the local archive that cannot be read to its end as what it should be. The storage has it whole. */
 export class DamagedArchiveFile extends TundraError {
   /** Its name in the archive. */
@@ -70,10 +75,10 @@ export class LocalArchive {
     return join(this.folder, name);
   }
 
-  /** The plain bytes of a file, unpacked if its name ends in `.gz`. Error: DamagedArchiveFile. */
+  /** The plain bytes of a file, unpacked if its name says that it is gzipped. Error: DamagedArchiveFile. */
   async *read(name: string): ByteStream {
     try {
-      yield* readPlain(this.pathOf(name), name.endsWith('.gz'));
+      yield* readPlain(this.pathOf(name), isGzipped(name));
     } catch (error) {
       throw new DamagedArchiveFile(name, this.folder, error);
     }
@@ -90,9 +95,9 @@ export class LocalArchive {
     }
   }
 
-  /** Stores plain bytes under a name, gzipped if it ends in `.gz`. An error of the source passes through. */
+  /** Stores plain bytes under a name, gzipped if that says so. An error of the source passes through. */
   async write(name: string, plain: ByteStream): Promise<void> {
-    const gzip = name.endsWith('.gz') ? [createGzip({ level: gzipLevel, chunkSize: readBytes })] : [];
+    const gzip = isGzipped(name) ? [createGzip({ level: gzipLevel, chunkSize: readBytes })] : [];
     await this.#store(name, plain, gzip);
   }
 

@@ -31,12 +31,14 @@ export interface MetadataStores {
 
 /** What a file of the storage is called without the suffix that says how it is sealed. */
 export function unsealedName(name: string): string {
-  return name.replace(/\.(?:gpg|gz|g|z|part)$/, '');
+  return name.replace(/\.(?:gpg|gz|g|z|part|p)$/, '');
 }
 
-/** The name in the local archive: manifests are plain there, signatures gzipped. */
+/** The name in the local archive: manifests are plain there, signatures gzipped. Short names have short suffixes. */
 export function localNameOf(remoteName: string, kind: RemoteName['kind']): string {
-  return unsealedName(remoteName) + (kind === 'signatures' ? '.gz' : '');
+  const plain = unsealedName(remoteName);
+  if (kind !== 'signatures') return plain;
+  return plain.endsWith('.st') ? `${plain}.z` : `${plain}.gz`;
 }
 
 /** Copies a manifest or a signature file from the storage to the local archive, streaming. */

@@ -8,6 +8,7 @@ import type { PathKey } from '../base/path-key.js';
 import { parseSigtarName, type SigtarKind } from '../format/sigtar.js';
 import type { TarHeader } from '../format/tar/header.js';
 import { TarReader } from '../format/tar/read.js';
+import { isGzipped } from './archive.js';
 
 const piecesAhead = 4;
 
@@ -158,7 +159,7 @@ async function* openSignatureFile(file: string, readBytes: number): ByteStream {
   const raw = createReadStream(file, { highWaterMark: readBytes });
   // Unpacking runs ahead by some pieces, so that reader and thread pool work at the same time.
   const ahead = { chunkSize: readBytes, readableHighWaterMark: piecesAhead * readBytes };
-  const plain = file.endsWith('.gz') ? raw.pipe(createGunzip(ahead)) : raw;
+  const plain = isGzipped(file) ? raw.pipe(createGunzip(ahead)) : raw;
   raw.on('error', (error) => plain.destroy(error));
   try {
     for await (const piece of plain) yield piece as Buffer;

@@ -24,7 +24,9 @@ export async function withUnlisted(
   for (const { name, parsed } of parseNames(local, prefixes)) {
     const key = unsealedName(name);
     if (parsed.kind === 'volume' || parsed.encrypted || known.has(key)) continue;
-    sought.set(key, parsed.kind === 'manifest' ? [`${key}.gpg`, key] : [`${key}.gz`, `${key}.gpg`, key]);
+    const [gpg, gz] = /\.(?:st|m)$/.test(key) ? ['g', 'z'] : ['gpg', 'gz'];
+    const sealed = parsed.kind === 'manifest' ? [gpg] : [gz, gpg];
+    sought.set(key, [...sealed.map((suffix) => `${key}.${suffix}`), key]);
   }
   const found = await eachAtOnce([...sought.values()], (candidates) => firstStored(backend, candidates));
   return [...names, ...found.filter((name) => name !== undefined)];

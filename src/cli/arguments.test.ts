@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { TundraError } from '../base/errors.js';
-import { commandSchemas, type OptionSchema, optionSchemas } from '../config/options.js';
+import { commandSchemas, longNames, type OptionSchema, optionSchemas } from '../config/options.js';
 import { parseCommandLine } from './arguments.js';
 
 const schemas: readonly OptionSchema[] = optionSchemas;
@@ -57,7 +57,10 @@ describe('parseCommandLine', () => {
   it('reads every option of the table by each of its names', () => {
     const samples = {
       text: 'x',
+      path: 'x',
+      time: '3D',
       list: 'x',
+      words: 'x',
       count: '0',
       positive: '7',
       verbosity: 'info',
@@ -66,7 +69,7 @@ describe('parseCommandLine', () => {
     for (const schema of schemas) {
       const { kind, short } = schema;
       const name = schema.name as (typeof optionSchemas)[number]['name'];
-      const spellings = [schema.name, ...(schema.aliases ?? [])].map((long) => [`--${long}`]);
+      const spellings = longNames(schema).map((long) => [`--${long}`]);
       if (short !== undefined) spellings.push([`-${short}`]);
       for (const spelling of spellings) {
         if (kind === 'pairs') {
@@ -79,7 +82,7 @@ describe('parseCommandLine', () => {
           continue;
         }
         const isFlag = kind === 'flag' || kind === 'selection-flag';
-        const value = isFlag ? '' : samples[kind];
+        const value = isFlag ? '' : kind === 'choice' ? schema.values![0]! : samples[kind];
         const { options, selection } = parseCommandLine([...spelling, ...(isFlag ? [] : [value])]);
         const isSelection = kind === 'selection' || kind === 'selection-flag';
         if (isSelection) assert.deepEqual(selection, [{ name, given: spelling[0], value }]);
@@ -163,6 +166,88 @@ describe('parseCommandLine', () => {
     assert.match(refusal('-Z'), /^no such option: -Z/);
     assert.match(refusal('--__proto__'), /^no such option: --__proto__/);
     assert.match(refusal('--constructor=x'), /^no such option: --constructor/);
+  });
+
+  it('takes a beginning of a long option that fits no other, as duplicity does', () => {
+    const line = parseCommandLine([
+      '--exclude-dev',
+      '--no-enc',
+      '--vols',
+      '7',
+      '--archive=x',
+      '--file-to',
+      'p',
+    ]);
+    assert.deepEqual(line.selection, [{ name: 'exclude-device-files', given: '--exclude-dev', value: '' }]);
+    assert.equal(line.options.flag('no-encryption'), true);
+    assert.equal(line.options.number('volsize'), 7);
+    assert.equal(line.options.text('archive-dir'), 'x');
+    assert.equal(line.options.text('path-to-restore'), 'p');
+    assert.equal(
+      refusal('--pro'),
+      '--pro may be --progress or --progress-rate',
+      'also where both begin with one that is whole',
+    );
+    assert.match(refusal('--exclude-'), /^--exclude- may be --exclude-device-files, .* or --exclude-regexp$/);
+    assert.equal(parseCommandLine(['--progress']).options.flag('progress-rate'), false);
+  });
+
+  it('takes a beginning that is clear to duplicity 0.8 although tundra has more that fit', () => {
+    assert.equal(parseCommandLine(['--max', '4096']).options.number('max-blocksize'), 4096);
+    assert.equal(parseCommandLine(['--spool', '3']).options.number('spool-size'), 3);
+  });
+
+  it('refuses a beginning that fits several commands of duplicity, and takes no beginning of others', () => {
+    assert.match(refusal('re', 'a', 'b'), /^"re" may be restore, remove-older-than, .* or replicate$/);
+    for (const word of ['pla', 'dem', 'thaw-']) assert.equal(parseCommandLine([word]).command, undefined);
+    assert.equal(parseCommandLine(['co', 'url']).command, 'collection-status');
+  });
+
+  it('tells the new name where an old one is given', () => {
+    const { notices, options } = parseCommandLine(['--file-to-restore=a', '--do-not-restore-ownership']);
+    assert.deepEqual(notices, [
+      '--file-to-restore is an old name of --path-to-restore.',
+      '--do-not-restore-ownership is an old name of --no-restore-ownership.',
+    ]);
+    assert.equal(options.text('path-to-restore'), 'a');
+    assert.deepEqual(parseCommandLine(['--path-to-restore=a', '--restore-time=1D']).notices, []);
+    assert.deepEqual(parseCommandLine(['--fail-on-volume', '2']).options.number('fail'), 2);
+  });
+
+  it('joins options for other programs', () => {
+    const { options } = parseCommandLine(['--gpg-options=--a --b', '--gpg-options', '--c=d']);
+    assert.equal(options.text('gpg-options'), '--a --b --c=d');
+  });
+
+  it('reads ~ and variables in paths and arguments, not in addresses', () => {
+    const environment = { HOME: '/home/me', DATA: 'd' };
+    const line = parseCommandLine(
+      ['full', '~/$DATA', 'file:///$DATA', '--archive-dir=~/a', '--tempdir', '$DATA/$NONE', '--name=~'],
+      environment,
+    );
+    assert.deepEqual(line.arguments, ['/home/me/d', 'file:///$DATA']);
+    assert.equal(line.options.text('archive-dir'), '/home/me/a');
+    assert.equal(line.options.text('tempdir'), 'd/$NONE');
+    assert.equal(line.options.text('name'), '~');
+  });
+
+  it('reads letters alone, together, and with the value behind', () => {
+    for (const argv of [
+      ['-v9', '-t', '3D'],
+      ['-v', '9', '-t3D'],
+      ['-Lv9', '-t3D'],
+      ['-L', '-vd', '-t3D'],
+    ]) {
+      const { options } = parseCommandLine(argv);
+      assert.equal(options.number('verbosity'), 9);
+      assert.equal(options.text('time'), '3D');
+    }
+    assert.equal(refusal('-LZ'), 'no such option: -Z');
+  });
+
+  it('takes only values that there are', () => {
+    assert.equal(parseCommandLine(['--metadata-sync-mode=full']).options.text('metadata-sync-mode'), 'full');
+    assert.equal(refusal('--metadata-sync-mode', 'x'), '--metadata-sync-mode: "x" is not full or partial');
   });
 
   it('never fails in any other way, whatever it is given', () => {

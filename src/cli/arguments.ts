@@ -1,207 +1,152 @@
-import { parseArgs } from 'node:util';
-import { editDistance } from '../base/edit-distance.js';
 import { TundraError } from '../base/errors.js';
-import { type Level, level } from '../base/events.js';
+import { expandPath } from '../config/expand-path.js';
+import { nearName } from '../config/near-name.js';
 import {
   type CommandName,
   type CommandSchema,
   commandSchemas,
+  isFlag,
+  longNames,
   type OptionName,
   type OptionSchema,
   optionSchemas,
-  type SelectionOptionName,
 } from '../config/options.js';
+import { addFlag, addValue, noSettings, type Settings } from '../config/settings.js';
+
+export { OptionValues, type SelectionOption } from '../config/settings.js';
 
 /** A command line that was read, values checked one by one. */
-export interface CommandLine {
+export interface CommandLine extends Settings {
   /** Undefined where none is named: the arguments then decide between backup and restore. */
   command: CommandName | undefined;
   arguments: string[];
-  options: OptionValues;
-  /** Includes, excludes and what belongs to them, in the order given. */
-  selection: SelectionOption[];
+  /** What its user should know about names that are not today's. */
+  notices: string[];
 }
 
-/** A selection option; its value is empty where it takes none. */
-export interface SelectionOption {
-  name: SelectionOptionName;
-  /** As it was written, with its dashes. */
-  given: string;
-  value: string;
+/** A long name, the option it means, and whether duplicity 0.8 has it. */
+interface LongName {
+  name: string;
+  schema: OptionSchema;
+  isOld: boolean;
+  isOf08: boolean;
 }
 
-/** Values by long name. */
-export class OptionValues {
-  readonly #values = new Map<string, string | number | true | string[]>();
-  readonly #pairs = new Map<string, [string, string][]>();
-
-  set(name: OptionName, value: string | number | true): void {
-    this.#values.set(name, value);
-  }
-
-  add(name: OptionName, value: string): void {
-    const list = this.#values.get(name);
-    if (Array.isArray(list)) list.push(value);
-    else this.#values.set(name, [value]);
-  }
-
-  addPair(name: OptionName, first: string, second: string): void {
-    const pairs = this.#pairs.get(name) ?? [];
-    this.#pairs.set(name, [...pairs, [first, second]]);
-  }
-
-  pairs(name: OptionName): readonly [string, string][] {
-    return this.#pairs.get(name) ?? [];
-  }
-
-  flag(name: OptionName): boolean {
-    return this.#values.has(name);
-  }
-
-  text(name: OptionName): string | undefined {
-    const value = this.#values.get(name);
-    return typeof value === 'string' ? value : undefined;
-  }
-
-  number(name: OptionName): number | undefined {
-    const value = this.#values.get(name);
-    return typeof value === 'number' ? value : undefined;
-  }
-
-  list(name: OptionName): string[] {
-    const value = this.#values.get(name);
-    return Array.isArray(value) ? value : [];
+const longOptions = new Map<string, LongName>();
+const shortOptions = new Map<string, OptionSchema>();
+for (const schema of optionSchemas as readonly OptionSchema[]) {
+  if (schema.short !== undefined) shortOptions.set(schema.short, schema);
+  for (const name of longNames(schema)) {
+    const isOld = schema.oldNames?.includes(name) === true;
+    longOptions.set(name, {
+      name,
+      schema,
+      isOld,
+      isOf08: name !== schema.name || schema.since === undefined,
+    });
   }
 }
 
-const schemas: readonly OptionSchema[] = optionSchemas;
-const schemaOf = new Map<string, OptionSchema>();
-for (const schema of schemas)
-  for (const name of [schema.name, ...(schema.aliases ?? [])]) schemaOf.set(name, schema);
-
-function isFlag({ kind }: OptionSchema): boolean {
-  return kind === 'flag' || kind === 'selection-flag';
-}
-
-const verbosityWords: readonly Level[] = ['error', 'warning', 'notice', 'info', 'debug'];
-
-/** Reads a command line. Errors: `command-line`, naming the option and one that is near. */
-export function parseCommandLine(argv: readonly string[]): CommandLine {
-  const { tokens } = parseArgs({
-    args: [...argv],
-    options: Object.fromEntries(
-      [...schemaOf].map(([name, schema]) => [
-        name,
-        {
-          type: isFlag(schema) ? ('boolean' as const) : ('string' as const),
-          multiple: true,
-          ...(schema.name === name && schema.short !== undefined ? { short: schema.short } : {}),
-        },
-      ]),
-    ),
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  const line: CommandLine = { command: undefined, arguments: [], options: new OptionValues(), selection: [] };
-  let first: { name: OptionName; rawName: string; value: string } | undefined;
-  for (const token of tokens) {
-    if (first !== undefined) {
-      // The second value of a pair stands behind the first, where an argument would.
-      if (token.kind !== 'positional') break;
-      line.options.addPair(first.name, first.value, token.value);
-      first = undefined;
-    } else if (token.kind === 'positional') {
-      line.arguments.push(token.value);
-    } else if (token.kind === 'option') {
-      const schema = schemaOf.get(token.name);
-      if (schema?.kind === 'pairs' && token.value !== undefined) {
-        first = { name: schema.name as OptionName, rawName: token.rawName, value: token.value };
-      } else readOption(line, token.name, token.rawName, token.value);
+/**
+ * Reads a command line. Options stand anywhere up to `--`: `--name value`, `--name=value`, `-n value`, `-nvalue`; a long
+ * name may be cut to a beginning that fits no other. Errors: `command-line`, naming the option and one that is near.
+ *
+ * @param environment what `~` and `$NAME` in paths stand for
+ */
+export function parseCommandLine(
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = {},
+): CommandLine {
+  const line: CommandLine = { command: undefined, arguments: [], notices: [], ...noSettings() };
+  const rest = [...argv];
+  const take = (given: string, schema: OptionSchema) => {
+    const value = rest.shift();
+    if (value === undefined) throw commandLineError(`${given} needs a value (${schema.value})`);
+    return value;
+  };
+  const expand = (path: string) => expandPath(path, environment);
+  const addWithValue = (schema: OptionSchema, given: string, value: string) => {
+    const refuse = (reason: string) => commandLineError(`${given}: ${reason}`);
+    if (schema.kind !== 'pairs') return addValue(line, schema, value, { given, refuse, expand });
+    const second = rest.shift();
+    if (second === undefined) throw commandLineError(`${given} needs two values (${schema.value})`);
+    line.options.addPair(schema.name as OptionName, expand(value), expand(second));
+  };
+  const readShort = (letters: string) => {
+    for (let at = 0; at < letters.length; at++) {
+      const given = `-${letters.charAt(at)}`;
+      const schema = shortOptions.get(letters.charAt(at));
+      if (schema === undefined) throw unknownOption(given);
+      if (!isFlag(schema)) return addWithValue(schema, given, letters.slice(at + 1) || take(given, schema));
+      addFlag(line, schema, given);
     }
+  };
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (word === '--') {
+      line.arguments.push(...rest.splice(0));
+    } else if (word.startsWith('--')) {
+      const [, given = word, value] = /^([^=]*)=(.*)$/s.exec(word) ?? [];
+      const { name, schema, isOld } = optionNamed(given);
+      if (isOld) line.notices.push(`--${name} is an old name of --${schema.name}.`);
+      if (!isFlag(schema)) addWithValue(schema, given, value ?? take(given, schema));
+      else if (value === undefined) addFlag(line, schema, given);
+      else throw commandLineError(`${given} takes no value`);
+    } else if (word.length > 1 && word.startsWith('-')) {
+      readShort(word.slice(1));
+    } else line.arguments.push(word);
   }
-  if (first !== undefined) throw commandLineError(`${first.rawName} needs two values (FROM TO)`);
   const command = commandNamed(line.arguments[0]);
   if (command !== undefined) {
     line.command = command;
     line.arguments.shift();
   }
+  line.arguments = line.arguments.map((text) => (text.includes('://') ? text : expand(text)));
   return line;
 }
 
-/** The command of a name, an alias, or a beginning that fits only one. */
+/**
+ * The option of a long name, or of a beginning. Among beginnings the names of duplicity 0.8 go first: what was clear to
+ * it stays clear.
+ */
+function optionNamed(given: string): LongName {
+  const bare = given.slice(2);
+  const exact = longOptions.get(bare);
+  if (exact !== undefined) return exact;
+  const fitting = [...longOptions.values()].filter(({ name }) => bare !== '' && name.startsWith(bare));
+  const of08 = fitting.filter(({ isOf08 }) => isOf08);
+  const candidates = of08.length > 0 ? of08 : fitting;
+  const [first] = candidates;
+  if (first === undefined) throw unknownOption(given);
+  if (candidates.every(({ schema }) => schema === first.schema)) return first;
+  const names = candidates.map(({ name }) => `--${name}`).sort();
+  throw commandLineError(`${given} may be ${names.slice(0, -1).join(', ')} or ${names.at(-1)}`);
+}
+
+/**
+ * The command of a name, an alias, or a beginning that fits only one of duplicity's commands; undefined for another word.
+ * A beginning that fits several is an error, as for the peer.
+ */
 function commandNamed(word: string | undefined): CommandName | undefined {
   if (word === undefined || word === '') return undefined;
-  const exact = commandSchemas.find(
-    ({ name, aliases }: CommandSchema) => name === word || aliases.includes(word),
-  );
+  const known: readonly (CommandSchema & { name: CommandName })[] = commandSchemas;
+  const exact = known.find(({ name, aliases }) => name === word || aliases.includes(word));
   if (exact !== undefined) return exact.name;
-  const near = commandSchemas.filter(({ name }) => name.startsWith(word));
-  return near.length === 1 ? near[0]?.name : undefined;
+  const near = known.filter(({ name, since }) => since === undefined && name.startsWith(word));
+  if (near.length < 2) return near[0]?.name;
+  const names = near.map(({ name }) => name);
+  throw commandLineError(`"${word}" may be ${names.slice(0, -1).join(', ')} or ${names.at(-1)}`, {
+    advice: `Write the command whole, or ./${word} for a folder.`,
+  });
 }
 
-function readOption(line: CommandLine, given: string, rawName: string, value: string | undefined): void {
-  const schema = schemaOf.get(given);
-  if (schema === undefined) throw unknownOption(rawName);
-  const name = schema.name as OptionName;
-  if (isFlag(schema)) {
-    if (value !== undefined) throw commandLineError(`${rawName} takes no value`);
-    if (schema.kind === 'flag') line.options.set(name, true);
-    else line.selection.push({ name: name as SelectionOptionName, given: rawName, value: '' });
-    return;
-  }
-  if (value === undefined) throw commandLineError(`${rawName} needs a value (${schema.value})`);
-  switch (schema.kind) {
-    case 'selection':
-      line.selection.push({ name: name as SelectionOptionName, given: rawName, value });
-      break;
-    case 'list':
-      line.options.add(name, value);
-      break;
-    case 'text':
-      line.options.set(name, value);
-      break;
-    case 'verbosity':
-      line.options.set(name, readVerbosity(rawName, value));
-      break;
-    default: {
-      const number = /^\d{1,15}$/.test(value) ? Number(value) : -1;
-      if (number < (schema.kind === 'positive' ? 1 : 0)) {
-        throw commandLineError(
-          `${rawName}: "${value}" is not a whole number${schema.kind === 'positive' ? ' above 0' : ''}`,
-        );
-      }
-      line.options.set(name, number);
-    }
-  }
+function unknownOption(given: string): TundraError {
+  const near = nearName(given.replace(/^-+/, ''), longOptions.keys());
+  const hint = near === undefined ? '' : `; did you mean --${near}?`;
+  return commandLineError(`no such option: ${given}${hint}`);
 }
 
-function readVerbosity(rawName: string, value: string): number {
-  if (/^[0-9]$/.test(value)) return Number(value);
-  const wanted = value.toLowerCase();
-  const word = verbosityWords.find((name) => name === wanted || name.charAt(0) === wanted);
-  if (word === undefined) {
-    throw commandLineError(
-      `${rawName}: "${value}" is neither 0 to 9 nor error, warning, notice, info or debug`,
-    );
-  }
-  return level[word];
-}
-
-function unknownOption(rawName: string): TundraError {
-  const bare = rawName.replace(/^-+/, '');
-  const near = [...schemaOf.keys()]
-    .map((name) => ({ name, distance: editDistance(bare, name) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  const hint =
-    near !== undefined && near.distance <= Math.max(2, bare.length / 4)
-      ? `; did you mean --${near.name}?`
-      : '';
-  return commandLineError(`no such option: ${rawName}${hint}`);
-}
-
-export function commandLineError(message: string): TundraError {
+export function commandLineError(message: string, details: { advice?: string } = {}): TundraError {
   return new TundraError('command-line', `Command line error: ${message}`, {
-    advice: 'Enter "tundra --help" for help.',
+    advice: details.advice ?? 'Enter "tundra --help" for help.',
   });
 }

@@ -1,7 +1,6 @@
 import { messageOf, TundraError } from '../base/errors.js';
-import { parseCommandLine } from './arguments.js';
 import { commandFor } from './commands/index.js';
-import { helpText } from './help.js';
+import { asksForHelp, readInvocation } from './invocation.js';
 import { createTerminal } from './terminal.js';
 import { versionLine } from './version.js';
 
@@ -11,17 +10,20 @@ const defaultVerbosity = 3;
 export async function run(argv: string[], environment: NodeJS.ProcessEnv): Promise<number> {
   const terminal = createTerminal(defaultVerbosity);
   try {
-    const line = parseCommandLine(argv);
+    const { line, environment: ownEnvironment, messages } = await readInvocation(argv, environment);
     terminal.verbosity = line.options.number('verbosity') ?? defaultVerbosity;
     if (line.options.flag('version')) {
       terminal.out(versionLine());
       return 0;
     }
-    if (line.options.flag('help')) {
-      terminal.out(helpText());
+    if (asksForHelp(line)) {
+      const { helpText } = await import('./help.js');
+      terminal.out(helpText(line));
       return 0;
     }
-    return await commandFor(line)(line, environment, terminal);
+    const tell = line.options.flag('json') ? terminal.errEvent : terminal.event;
+    for (const { level, text } of messages) tell({ kind: 'message', level, text });
+    return await commandFor(line)(line, ownEnvironment, terminal);
   } catch (error) {
     return report(error, terminal.err);
   } finally {

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import type { SessionSettings } from '../app/session.js';
 import { errnoOf, messageOf, TundraError } from '../base/errors.js';
 import { type Latin1, latin1OfNative, type PathKey } from '../base/path-key.js';
+import { expandPath } from '../config/expand-path.js';
 import { type EpochSeconds, parseUserTime } from '../format/times.js';
 import { parsePathList, parsePatternList, type Separator } from '../source/file-list.js';
 import type { SelectionRule } from '../source/selection.js';
@@ -144,9 +145,7 @@ function requireEffect(options: readonly SelectionOption[]): void {
 }
 
 function tellIfOld({ name, given }: SelectionOption, { notice }: SelectionContext): void {
-  const kind = kindOf(name);
-  if (name.endsWith('-stdin')) notice(`${given} is an old name: --${kind}-filelist - does the same.`);
-  else if (given.includes('globbing')) notice(`${given} is an old name of --${kind}-filelist.`);
+  if (name.endsWith('-stdin')) notice(`${given} is an old name: --${kindOf(name)}-filelist - does the same.`);
 }
 
 /** A list is held in memory: that of some millions of paths. */
@@ -176,14 +175,4 @@ async function readList(given: string, what: string, context: SelectionContext):
     );
   }
   return Buffer.concat(chunks).toString('latin1');
-}
-
-/** As a shell would: `~`, `$NAME` and `${NAME}`, of which those unknown stay. */
-function expandPath(text: string, environment: NodeJS.ProcessEnv): string {
-  const expanded = text.replace(
-    /\$(?:(\w+)|\{([^}]*)\})/g,
-    (whole, name?: string, inBraces?: string) => environment[name ?? inBraces ?? ''] ?? whole,
-  );
-  const home = environment.HOME;
-  return home === undefined ? expanded : expanded.replace(/^~(?=\/|$)/, () => home);
 }

@@ -1,6 +1,7 @@
 import type { SessionSettings } from '../app/session.js';
 import { TundraError } from '../base/errors.js';
 import { Secret } from '../base/secret.js';
+import type { NameForm } from '../format/names.js';
 import type { Sealing } from '../seal/settings.js';
 import { defaultBackendOptions } from '../storage/registry.js';
 import { commandLineError, type OptionValues } from './arguments.js';
@@ -34,6 +35,7 @@ export async function sessionSettings(
       manifest: options.text('file-prefix-manifest') ?? '',
       signature: options.text('file-prefix-signature') ?? '',
       archive: options.text('file-prefix-archive') ?? '',
+      form: nameForm(options),
     },
     ...encryption,
     syncMode: syncMode(options),
@@ -64,11 +66,20 @@ function segmentSizeBytes(options: OptionValues): number {
 }
 
 function syncMode(options: OptionValues): 'full' | 'partial' {
-  const mode = options.text('metadata-sync-mode') ?? 'partial';
-  if (mode !== 'full' && mode !== 'partial') {
-    throw commandLineError(`--metadata-sync-mode: "${mode}" is neither full nor partial`);
+  return options.text('metadata-sync-mode') === 'full' ? 'full' : 'partial';
+}
+
+/** The form of file names that is written, if it is not today's. Short names know no separator. */
+function nameForm(options: OptionValues): NameForm | undefined {
+  const separator = options.text('time-separator') ?? ':';
+  // It must be told from digits when a name is read back, and fit into a name.
+  if (!/^[^\d\-/\s]$/.test(separator)) {
+    throw commandLineError(
+      `--time-separator: "${separator}" is not one character other than "-", "/" and digits`,
+    );
   }
-  return mode;
+  if (options.flag('short-filenames')) return { kind: 'short' };
+  return options.flag('old-filenames') ? { kind: 'old', separator } : undefined;
 }
 
 type Encryption = Pick<SessionSettings, 'seal' | 'canOpen'>;

@@ -1,4 +1,4 @@
-import { type EpochSeconds, formatTime, parseNameTime } from './times.js';
+import { type EpochSeconds, formatOldTime, formatTime, parseNameTime } from './times.js';
 
 /** Which backup set a file belongs to: a full one, or an incremental one from the time it builds on to its own. */
 export type SetTimes =
@@ -23,18 +23,28 @@ export type RemoteName =
   | ({ kind: 'manifest'; set: SetTimes } & Keeping)
   | ({ kind: 'signatures'; set: SetTimes } & Keeping);
 
+/** How names are written. All forms are read, whatever is written. */
+export type NameForm =
+  /** `df.toxzn9.1.dt.g`: times and volume numbers with base 36. */
+  | { kind: 'short' }
+  /** Times like `2002-04-26T04:22:01-07:00`, in the local zone, with any character in place of the colon. */
+  | { kind: 'old'; separator: string };
+
 /** What names begin with: `all`, and after it the prefix of the kind (`archive` is for volumes). */
 export interface NamePrefixes {
   all: string;
   manifest: string;
   signature: string;
   archive: string;
+  /** Another form than today's. */
+  form?: NameForm | undefined;
 }
 
 export const noPrefixes: NamePrefixes = { all: '', manifest: '', signature: '', archive: '' };
 
-/** The file name; encrypted files never carry `.gz` as well. */
+/** The file name, in the form that is asked for; encrypted files never carry `.gz` as well. */
 export function formatRemoteName(name: RemoteName, prefixes: NamePrefixes): string {
+  if (prefixes.form?.kind === 'short') return prefixes.all + shortName(name, prefixes);
   const part = name.partial ? '.part' : '';
   const suffix = name.encrypted ? '.gpg' : name.compressed ? '.gz' : '';
   return `${prefixes.all}${bareName(name, prefixes)}${part}${suffix}`;
@@ -43,7 +53,10 @@ export function formatRemoteName(name: RemoteName, prefixes: NamePrefixes): stri
 function bareName(name: RemoteName, prefixes: NamePrefixes): string {
   const { set } = name;
   const full = set.type === 'full';
-  const times = full ? formatTime(set.time) : `${formatTime(set.start)}.to.${formatTime(set.end)}`;
+  const { form } = prefixes;
+  const text = (time: EpochSeconds) =>
+    form?.kind === 'old' ? formatOldTime(time, form.separator) : formatTime(time);
+  const times = full ? text(set.time) : `${text(set.start)}.to.${text(set.end)}`;
   const stem = full ? 'duplicity-full' : 'duplicity-inc';
   switch (name.kind) {
     case 'volume':
@@ -55,8 +68,23 @@ function bareName(name: RemoteName, prefixes: NamePrefixes): string {
   }
 }
 
+function shortName(name: RemoteName, prefixes: NamePrefixes): string {
+  const { set } = name;
+  const full = set.type === 'full';
+  const times = (full ? [set.time] : [set.start, set.end]).map((time) => time.toString(36)).join('.');
+  const end = `${name.partial ? '.p' : ''}${name.encrypted ? '.g' : name.compressed ? '.z' : ''}`;
+  switch (name.kind) {
+    case 'volume':
+      return `${prefixes.archive}${full ? 'df' : 'di'}.${times}.${name.volume.toString(36)}.dt${end}`;
+    case 'manifest':
+      return `${prefixes.manifest}${full ? 'df' : 'di'}.${times}.m${end}`;
+    case 'signatures':
+      return `${prefixes.signature}${full ? 'dfs' : 'dns'}.${times}.st${end}`;
+  }
+}
+
 /** A shape that a name can have. Groups: `time`, or `start` and `end`; `number` of a volume; `partial`. */
-interface NameForm {
+interface NameShape {
   kind: RemoteName['kind'];
   short: boolean;
   pattern: RegExp;
@@ -66,13 +94,13 @@ interface NameForm {
 const time = (group: string) => `\\.(?<${group}>.{1,32}?)`;
 const shortTime = (group: string) => `\\.(?<${group}>[0-9a-z]{1,16}?)`;
 
-const long = (kind: NameForm['kind'], stem: string, times: string, rest: string): NameForm => ({
+const long = (kind: NameShape['kind'], stem: string, times: string, rest: string): NameShape => ({
   kind,
   short: false,
   pattern: new RegExp(`^${stem}${times}\\.${rest}(?<partial>\\.part)?(?:\\.|$)`),
 });
 
-const short = (kind: NameForm['kind'], stem: string, times: string, rest: string): NameForm => ({
+const short = (kind: NameShape['kind'], stem: string, times: string, rest: string): NameShape => ({
   kind,
   short: true,
   pattern: new RegExp(`^${stem}${times}\\.${rest}(?<partial>\\.p)?(?:\\.|$)`),
@@ -84,10 +112,10 @@ const shortFullTime = shortTime('time');
 const shortIncrementalTimes = `${shortTime('start')}${shortTime('end')}`;
 
 /**
- * In the order they are tried, in groups of which at most one can hold: within a group the first form that matches
+ * In the order they are tried, in groups of which at most one can hold: within a group the first shape that matches
  * decides, and if its times are none the name is not ours in that group.
  */
-const formGroups: NameForm[][] = [
+const shapeGroups: NameShape[][] = [
   [
     short('volume', 'df', shortFullTime, '(?<number>[0-9a-z]{1,10})\\.dt'),
     short('manifest', 'df', shortFullTime, 'm'),
@@ -111,15 +139,15 @@ const formGroups: NameForm[][] = [
 ];
 
 /**
- * What a file name says; undefined for a name that is not a backup's. Besides the names that are written today it
- * reads the short ones (`df.`, `di.`, `dfs.`, `dns.` with base-36 times) and the time formats of older versions.
+ * What a file name says; undefined for a name that is not a backup's. It reads
+ * today's names, short ones (`df.`, `di.`, `dfs.`, `dns.` with base-36 times) and the time formats of older versions.
  */
 export function parseRemoteName(fileName: string, prefixes: NamePrefixes): RemoteName | undefined {
-  for (const forms of formGroups) {
-    for (const form of forms) {
-      const groups = matchForm(form, fileName, prefixes);
+  for (const shapes of shapeGroups) {
+    for (const shape of shapes) {
+      const groups = matchShape(shape, fileName, prefixes);
       if (groups === undefined) continue;
-      const name = nameOfGroups(form, groups, fileName);
+      const name = nameOfGroups(shape, groups, fileName);
       if (name !== undefined) return name;
       break;
     }
@@ -129,30 +157,30 @@ export function parseRemoteName(fileName: string, prefixes: NamePrefixes): Remot
 
 type Groups = Partial<Record<string, string>>;
 
-function matchForm(form: NameForm, fileName: string, prefixes: NamePrefixes): Groups | undefined {
-  const { kind } = form;
+function matchShape(shape: NameShape, fileName: string, prefixes: NamePrefixes): Groups | undefined {
+  const { kind } = shape;
   const own =
     kind === 'volume' ? prefixes.archive : kind === 'manifest' ? prefixes.manifest : prefixes.signature;
   const prefix = prefixes.all + own;
   if (!fileName.startsWith(prefix)) return undefined;
-  return form.pattern.exec(fileName.slice(prefix.length))?.groups;
+  return shape.pattern.exec(fileName.slice(prefix.length))?.groups;
 }
 
-function nameOfGroups(form: NameForm, groups: Groups, fileName: string): RemoteName | undefined {
-  const set = setOfGroups(form, groups);
+function nameOfGroups(shape: NameShape, groups: Groups, fileName: string): RemoteName | undefined {
+  const set = setOfGroups(shape, groups);
   if (set === undefined) return undefined;
   const keeping = {
     partial: groups.partial !== undefined,
     encrypted: fileName.endsWith('.gpg') || fileName.endsWith('.g'),
     compressed: fileName.endsWith('gz') || fileName.endsWith('.z'),
   };
-  if (form.kind !== 'volume') return { kind: form.kind, set, ...keeping };
-  const volume = Number.parseInt(groups.number!, form.short ? 36 : 10);
+  if (shape.kind !== 'volume') return { kind: shape.kind, set, ...keeping };
+  const volume = Number.parseInt(groups.number!, shape.short ? 36 : 10);
   return volume > 0 ? { kind: 'volume', set, volume, ...keeping } : undefined;
 }
 
-function setOfGroups(form: NameForm, groups: Groups): SetTimes | undefined {
-  const parse = form.short ? parseShortTime : parseNameTime;
+function setOfGroups(shape: NameShape, groups: Groups): SetTimes | undefined {
+  const parse = shape.short ? parseShortTime : parseNameTime;
   if (groups.time !== undefined) {
     const time = parse(groups.time);
     return time === undefined ? undefined : { type: 'full', time };

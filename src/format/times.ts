@@ -23,6 +23,23 @@ export function formatTime(time: EpochSeconds): string {
   );
 }
 
+/**
+ * `2002-04-26T04:22:01-07:00`, as old file names hold a time: in the local zone, with a separator in place of the colon.
+ * Hours west of UTC are rounded up, and the minutes count from there (see `ZoneStyle`).
+ */
+export function formatOldTime(time: EpochSeconds, separator: string): string {
+  const date = new Date(time * 1000);
+  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => padded(part, 2));
+  const day = [padded(date.getMonth() + 1, 2), padded(date.getDate(), 2)].join('-');
+  const minutesEast = -date.getTimezoneOffset();
+  const hours = Math.floor(minutesEast / 60);
+  const zone =
+    minutesEast === 0
+      ? 'Z'
+      : `${hours < 0 ? '-' : '+'}${padded(Math.abs(hours), 2)}${separator}${padded(minutesEast - 60 * hours, 2)}`;
+  return `${padded(date.getFullYear(), 4)}-${day}T${clock.join(separator)}${zone}`;
+}
+
 const dayNames = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 const monthNames = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 

@@ -79,7 +79,7 @@ describe('commands', () => {
         assert.match(stdout, /^tundra \d+\.\d+\.\d+\n$/);
         assert.equal(stderr, '');
       }
-      for (const args of [['--help'], ['-h'], ['full', '--help']]) {
+      for (const args of [['--help'], ['-h'], ['--help-all']]) {
         const { stdout, stderr } = await trial.run(args);
         assert.match(stdout, /Usage: tundra/);
         for (const word of ['collection-status', '--full-if-older-than', 'PASSPHRASE'])

@@ -376,3 +376,21 @@ describe('restore', () => {
       assert.deepEqual(compareTrees(describeTree(join(trial.source, 'b')), describeTree(target)), []);
     }));
 });
+
+describe('drill', () => {
+  it('tries as many files as --files says, of what --max-thaw allows, and waits no longer than --max-wait', () =>
+    withColdTrial({ thaw: '60' }, async (trial) => {
+      writeSource(trial, 0);
+      await trial.backUp('full', 0, volumeSizeBytes);
+      const none = await trial.run(['drill', '--max-thaw', '0', trial.url], { status: 'any' });
+      assert.notEqual(none.status, 0);
+      assert.deepEqual(trial.requests(), []);
+      const late = await trial.run(['drill', '--max-wait', '1s', trial.url], { status: 'any' });
+      assert.notEqual(late.status, 0);
+      trial.configure({ thaw: '0' });
+      for (const count of [1, 3]) {
+        const { stdout } = await trial.run(['drill', '--files', String(count), trial.url]);
+        assert.match(stdout, new RegExp(`^Files restored and compared: ${count} `, 'm'));
+      }
+    }));
+});

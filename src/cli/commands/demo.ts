@@ -155,7 +155,8 @@ class Demo {
     this.#say(`   $ PASSPHRASE='${passphrase}' ${quote(program)} ${args.map(quote).join(' ')}`);
     const started = process.hrtime.bigint();
     const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
-      env: { ...process.env, PASSPHRASE: passphrase },
+      // What the user has configured is not for a demo.
+      env: { ...process.env, PASSPHRASE: passphrase, XDG_CONFIG_HOME: this.#folder },
       encoding: 'utf8',
     });
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;

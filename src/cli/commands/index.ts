@@ -11,8 +11,11 @@ export type Command = (
   terminal: Terminal,
 ) => Promise<number>;
 
+/** Commands that this build has; the others are refused before they get here. */
+type PresentCommand = Exclude<CommandName, 'replicate'>;
+
 /** Loaded when it is run: a start pays for nothing that it does not use. */
-const commands: Record<CommandName, () => Promise<Command>> = {
+const commands: Record<PresentCommand, () => Promise<Command>> = {
   backup: async () => (await import('./backup.js')).backupCommand('auto'),
   full: async () => (await import('./backup.js')).backupCommand('full'),
   incremental: async () => (await import('./backup.js')).backupCommand('incremental'),
@@ -28,11 +31,12 @@ const commands: Record<CommandName, () => Promise<Command>> = {
   thaw: async () => (await import('./thaw.js')).thawCommand,
   drill: async () => (await import('./drill.js')).drillCommand,
   demo: async () => (await import('./demo.js')).demoCommand,
+  completion: async () => (await import('./completion.js')).completionCommand,
 };
 
 /** The command that a command line asks for. Without a name, where the URL stands decides: last, it is a backup. */
 export function commandFor(line: CommandLine): Command {
-  const name = line.command ?? impliedCommand(line.arguments);
+  const name = (line.command ?? impliedCommand(line.arguments)) as PresentCommand;
   return async (...given) => (await commands[name]())(...given);
 }
 

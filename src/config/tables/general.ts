@@ -1,0 +1,95 @@
+import { everyCommand } from '../commands.js';
+import type { OptionSchema } from '../schema.js';
+
+const commands = everyCommand;
+
+/** Options of every command: messages, logs, help, the configuration file. */
+export const generalOptions = [
+  {
+    name: 'verbosity',
+    short: 'v',
+    kind: 'verbosity',
+    value: '0-9',
+    values: ['error', 'warning', 'notice', 'info', 'debug'],
+    help: 'how much to tell (3, notice)',
+    group: 'log',
+    commands,
+    isCommon: true,
+  },
+  {
+    name: 'log-fd',
+    kind: 'count',
+    value: 'FD',
+    help: 'write the machine log to this file descriptor',
+    group: 'log',
+    commands,
+  },
+  {
+    name: 'log-file',
+    kind: 'path',
+    value: 'FILE',
+    help: 'add the machine log to this file',
+    group: 'log',
+    commands,
+  },
+  {
+    name: 'log-timestamp',
+    kind: 'flag',
+    help: 'begin each line with the time',
+    group: 'log',
+    commands,
+  },
+  {
+    name: 'json',
+    since: 'tundra',
+    kind: 'flag',
+    help: 'report as JSON on standard output; messages go to standard error',
+    group: 'log',
+  },
+  {
+    name: 'config',
+    since: 'tundra',
+    kind: 'path',
+    value: 'FILE',
+    help: 'configuration file (~/.config/tundra/config.json)',
+    group: 'general',
+    commands,
+    isCommon: true,
+  },
+  {
+    name: 'config-dir',
+    kind: 'path',
+    value: 'FOLDER',
+    help: "folder for duplicity's configuration",
+    group: 'general',
+    commands,
+    ignored: 'duplicity reads nothing from it either; see --config',
+  },
+  {
+    name: 'help',
+    short: 'h',
+    kind: 'flag',
+    help: 'print the help of a command, or the short help',
+    group: 'general',
+    commands,
+    isCommon: true,
+  },
+  {
+    name: 'help-all',
+    since: 'tundra',
+    kind: 'flag',
+    help: 'print every command and option',
+    group: 'general',
+    commands,
+    isCommon: true,
+  },
+  {
+    name: 'version',
+    short: 'V',
+    kind: 'flag',
+    help: 'print the version',
+    group: 'general',
+    commands,
+    isCommon: true,
+  },
+] as const satisfies readonly OptionSchema[];
