@@ -108,6 +108,12 @@ export function interruptedSet(catalog: Catalog): BackupSet | undefined {
   return newest !== undefined && setEnd(newest.times) >= (last?.endTime ?? 0) ? newest : undefined;
 }
 
+/** What there is to restore from, and to list: without the set that an interrupted run left. */
+export function withoutInterrupted(catalog: Catalog, prefixes: NamePrefixes): Catalog {
+  const interrupted = interruptedSet(catalog);
+  return interrupted === undefined ? catalog : catalogWithout(catalog, interrupted.times, prefixes);
+}
+
 /** Links sets, which come by end time, into chains. */
 function linkChains(sets: readonly BackupSet[]) {
   const chains: BackupChain[] = [];

@@ -4,6 +4,7 @@ import type { PathKey } from '../base/path-key.js';
 import { formatSigtarName, type SigtarKind } from '../format/sigtar.js';
 import type { TarHeader } from '../format/tar/header.js';
 import { tarHeaderBytes, writeTarHeader } from '../format/tar/write.js';
+import { formatSignatureHeader, signatureBlockSize } from '../rsync/signature-format.js';
 
 const bufferBytes = 256 * 1024;
 const tarBlockBytes = 512;
@@ -38,6 +39,16 @@ export class SignatureFileWriter {
       this.#write(data);
       this.#pad(data.length);
     }
+  }
+
+  /**
+   * Adds an entry for a path of which is not known what the set has of it: the signature of an empty file, at a time that
+   * is not its own. So the next run stores the path, a file as a delta that fits whatever is stored: it copies nothing.
+   */
+  addUnknown(key: PathKey, header: TarHeader): void {
+    const mtimeSeconds = otherTime(header.mtimeSeconds);
+    const unknown: TarHeader = { ...header, type: 'file', linkTarget: '', mtimeSeconds };
+    this.add('signature', key, unknown, formatSignatureHeader(signatureBlockSize(0)));
   }
 
   /**
@@ -153,6 +164,11 @@ export interface GrowingSignature {
   end(mtimeSeconds?: number): void;
   /** Takes it back instead: the file then has no entry. */
   discard(): void;
+}
+
+/** A time that does not count as equal: it makes the next run look at the file again. */
+export function otherTime(mtimeSeconds: number): number {
+  return mtimeSeconds > 0 ? mtimeSeconds - 1 : 1;
 }
 
 const zeros = new Uint8Array(tarBlockBytes);

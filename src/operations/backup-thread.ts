@@ -14,7 +14,7 @@ import { type BackupCounts, emptyCounts } from '../base/statistics.js';
 import { xattrCalls } from '../base/xattrs.js';
 import { IndexUpdate, type UpdatedIndex } from '../chain/index-update.js';
 import { IndexedSignatures } from '../chain/indexed-signatures.js';
-import { type GrowingSignature, SignatureFileWriter } from '../chain/signature-file.js';
+import { type GrowingSignature, otherTime, SignatureFileWriter } from '../chain/signature-file.js';
 import type { IndexEntry } from '../chain/signature-index.js';
 import { type KnownSignatures, type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
 import { type Change, Comparison } from '../change/compare.js';
@@ -179,10 +179,11 @@ class SourceThread {
   #replay(resume: ResumePoint | undefined): Replay | undefined {
     const writer = this.#signatures;
     if (resume === undefined || writer === undefined) return undefined;
-    const { signatureFile, key, file } = resume;
+    const { signatureFile, key, file, unsureSinceMs } = resume;
     return new Replay({
       signatureFile,
       limit: { key, inclusive: file === undefined },
+      unsureSinceMs,
       writer,
       counts: this.#counts,
       record: (change, key, isFile) => this.#record(change, key, isFile),
@@ -457,7 +458,10 @@ class SourceThread {
           if (!whole) header.mtimeSeconds = otherTime(entry.attributes.mtimeSeconds);
           file.add('signature', entry.key, header, builder.finish());
         },
-        discard: () => void builder.finish(),
+        discard: () => {
+          builder.finish();
+          file.addUnknown(entry.key, header);
+        },
       };
     }
     let growing: GrowingSignature | undefined;
@@ -473,7 +477,10 @@ class SourceThread {
       },
       end: (whole) =>
         take(builder.finish()).end(whole ? undefined : otherTime(entry.attributes.mtimeSeconds)),
-      discard: () => take(builder.finish()).discard(),
+      discard: () => {
+        take(builder.finish()).discard();
+        file.addUnknown(entry.key, header);
+      },
     };
   }
 
@@ -524,7 +531,7 @@ interface NewSignature {
   update(data: Uint8Array): void;
   /** @param whole whether the file could be read to its end */
   end(whole: boolean): void;
-  /** Leaves the file without a signature: the next run stores it whole. */
+  /** Notes instead that it is not known: the next run stores the file whole. */
   discard(): void;
 }
 
@@ -542,11 +549,6 @@ const clockMarginSeconds = 2;
  */
 function knownTime(mtimeSeconds: number, nowSeconds: number): number {
   return Math.abs(nowSeconds - mtimeSeconds) < clockMarginSeconds ? otherTime(mtimeSeconds) : mtimeSeconds;
-}
-
-/** A time that does not count as equal: it makes the next run look at the file again. */
-function otherTime(mtimeSeconds: number): number {
-  return mtimeSeconds > 0 ? mtimeSeconds - 1 : 1;
 }
 
 /** Whether a path is sent as the difference to what its signature tells. */

@@ -24,7 +24,7 @@ import { type SealedVolume, VolumeCutter } from '../volume/cutter.js';
 import { createSlotRing, SlotReader, type SlotRing } from '../volume/slots.js';
 import type { BackupThreadJob, BackupThreadMessage } from './backup-thread.js';
 import { synchronisedCollection } from './collection.js';
-import { planResume, type Resume, tellResume } from './resume.js';
+import { canBuild, planResume, type Resume, tellResume } from './resume.js';
 import { readFile, sealToFile } from './seal-file.js';
 import { sealingNote } from './sealing-note.js';
 import { metadataStores, newTempPath, type Session, tell } from './session.js';
@@ -76,19 +76,14 @@ export async function backup(session: Session, options: BackupOptions): Promise<
   let catalog = await synchronisedCollection(session, { time: session.now(), dryRun });
   const reports: BackupReport[] = [];
   const interrupted = interruptedSet(catalog);
-  if (interrupted !== undefined && dryRun) {
-    const { times } = interrupted;
-    tell(
-      session,
-      'notice',
-      `The ${times.type} backup of ${prettyTime(setEnd(times))} was interrupted: a run would go on with it.`,
-    );
-    catalog = catalogWithout(catalog, times, session.prefixes);
-  } else if (interrupted !== undefined) {
-    const report = await finishInterrupted(session, catalog, interrupted, options);
+  if (interrupted !== undefined) {
+    const goOn = dryRun ? countInterrupted : finishInterrupted;
+    const report = await goOn(session, catalog, interrupted, options);
     if (report !== undefined) reports.push(report);
     if (report !== undefined && !(options.mode === 'full' && report.kind === 'incremental')) return reports;
-    catalog = await synchronisedCollection(session, { time: session.now(), dryRun });
+    catalog = dryRun
+      ? catalogWithout(catalog, interrupted.times, session.prefixes)
+      : await synchronisedCollection(session, { time: session.now(), dryRun });
   }
   const base = chooseBase(session, catalog, options);
   const times = await timesOf(session, catalog, base);
@@ -97,6 +92,28 @@ export async function backup(session: Session, options: BackupOptions): Promise<
   permission.catch(() => {});
   const report = await makeSet(session, options, { times, signatures: base?.signatures, permission });
   return [...reports, report];
+}
+
+/** What a dry run tells of an interrupted set: what there will be in all of it. Undefined if it cannot be gone on with. */
+async function countInterrupted(
+  session: Session,
+  catalog: Catalog,
+  { times }: BackupSet,
+  options: BackupOptions,
+): Promise<BackupReport | undefined> {
+  const rest = catalogWithout(catalog, times, session.prefixes);
+  if (!canBuild(rest, times)) return undefined;
+  tell(
+    session,
+    'notice',
+    `The ${times.type} backup of ${prettyTime(setEnd(times))} was interrupted: it would be gone on with.`,
+  );
+  const isFull = times.type === 'full';
+  return makeSet(session, options, {
+    times,
+    signatures: isFull ? undefined : rest.primary?.signatures,
+    permission: isFull ? Promise.resolve() : checkBase(session, rest, options),
+  });
 }
 
 /** Goes on with a set that an earlier run left. Undefined if nothing of it can be used: then it is given up. */

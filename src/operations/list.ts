@@ -1,7 +1,7 @@
 import type { Attributes } from '../base/attributes.js';
 import { TundraError } from '../base/errors.js';
 import type { PathKey } from '../base/path-key.js';
-import { signatureChainAt } from '../chain/catalog.js';
+import { signatureChainAt, withoutInterrupted } from '../chain/catalog.js';
 import { indexName } from '../chain/index-update.js';
 import { IndexedSignatures } from '../chain/indexed-signatures.js';
 import { type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
@@ -59,7 +59,8 @@ async function* entriesOf(
 /** The local signature files that tell of a time, oldest first. */
 export async function signatureFilesAt(session: Session, time: EpochSeconds | undefined): Promise<string[]> {
   const at = time ?? session.now();
-  const catalog = await synchronisedCollection(session, { time: at, dryRun: false });
+  const collection = await synchronisedCollection(session, { time: at, dryRun: false });
+  const catalog = withoutInterrupted(collection, session.prefixes);
   const chain = signatureChainAt(catalog, at);
   if (chain === undefined) {
     throw new TundraError('no-signatures', 'No signature chains found', {

@@ -1,6 +1,6 @@
 import { TundraError } from '../base/errors.js';
 import type { PathKey } from '../base/path-key.js';
-import { type BackupSet, type Catalog, chainAt, setsAt } from '../chain/catalog.js';
+import { type BackupSet, type Catalog, chainAt, setsAt, withoutInterrupted } from '../chain/catalog.js';
 import { endsWithFileList, openRemote, readLocalManifest, readRemoteManifest } from '../chain/metadata.js';
 import { planRestore, type RestorePlan, requireWholeManifest } from '../chain/restore-plan.js';
 import { addUnlistedVolumes } from '../chain/unlisted.js';
@@ -32,12 +32,8 @@ export async function planAt(
   { path, time, ignoreErrors, dryRun, sealedMetadata, readsAll = false }: PlanOptions,
 ): Promise<RestorePlan> {
   const at = time ?? session.now();
-  const catalog = await synchronisedCollection(session, {
-    mode: 'restore',
-    time: at,
-    dryRun,
-    sealedMetadata,
-  });
+  const options = { mode: 'restore', time: at, dryRun, sealedMetadata } as const;
+  const catalog = withoutInterrupted(await synchronisedCollection(session, options), session.prefixes);
   const sets = setsOf(catalog, at);
   const plan = await planRestore(sets, path, session.prefixes, async (set) => {
     const manifest = await manifestOf(session, set, { ignoreErrors, dryRun });

@@ -1,3 +1,4 @@
+import { type Catalog, catalogWithout, interruptedSet, withoutInterrupted } from '../chain/catalog.js';
 import {
   backupsBefore,
   type Extraneous,
@@ -41,7 +42,7 @@ export interface ColdRemoval {
 export async function cleanup(session: Session, options: RemovalOptions): Promise<void> {
   const catalog = await readCollection(session);
   tellWarnings(session, catalog);
-  const extraneous = extraneousFiles(catalog);
+  const extraneous = withInterrupted(session, catalog);
   const names = [...extraneous.local, ...extraneous.remote];
   if (names.length === 0) {
     tell(session, 'warning', 'No extraneous files found, nothing deleted in cleanup.');
@@ -61,14 +62,31 @@ export async function cleanup(session: Session, options: RemovalOptions): Promis
   if (!options.dryRun) await withSpool(session, () => removeFiles(session, extraneous));
 }
 
+/** Also what an interrupted backup has left, which the next one would go on with. */
+function withInterrupted({ prefixes }: Session, catalog: Catalog): Extraneous {
+  const interrupted = interruptedSet(catalog);
+  if (interrupted === undefined) return extraneousFiles(catalog);
+  const { times } = interrupted;
+  const { local, remote } = extraneousFiles(catalogWithout(catalog, times, prefixes));
+  const ofSet = parseNames(catalog.listing.local, prefixes).filter(
+    ({ parsed }) => timesKey(parsed.set) === timesKey(times),
+  );
+  return {
+    remote: [...remote, ...setFileNames(interrupted)],
+    local: [...local, ...ofSet.map(({ name }) => name)],
+  };
+}
+
 /** Deletes old chains. None that a newer set builds on, and never the newest one. */
 export async function removeOld(
   session: Session,
   oldest: OldestKept,
   options: RemovalOptions,
 ): Promise<void> {
-  const catalog = await readCollection(session);
-  tellWarnings(session, catalog);
+  const listed = await readCollection(session);
+  tellWarnings(session, listed);
+  // A backup that was interrupted must not make the last one that can be restored an old one.
+  const catalog = withoutInterrupted(listed, session.prefixes);
   const time = oldest.kind === 'before' ? oldest.time : startOfChain(catalog, oldest.chains);
   const old = backupsBefore(catalog, time, oldest.kind === 'last' && oldest.keepFull);
   tellKept(session, old);

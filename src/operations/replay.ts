@@ -1,4 +1,6 @@
-import type { PathKey } from '../base/path-key.js';
+import { lstatSync, statSync } from 'node:fs';
+import { isSettled } from '../base/file-stamp.js';
+import { diskPath, type PathKey } from '../base/path-key.js';
 import type { BackupCounts } from '../base/statistics.js';
 import {
   type PartialSignature,
@@ -14,6 +16,8 @@ export interface ReplayOptions {
   signatureFile: string;
   /** What was stored. */
   limit: SignatureLimit;
+  /** As in `ResumePoint`: the signature of what was changed since counts for nothing. */
+  unsureSinceMs: number | undefined;
   /** Where the signatures go on. */
   writer: SignatureFileWriter;
   counts: BackupCounts;
@@ -52,10 +56,10 @@ export class Replay {
     if (this.#next?.key === key) {
       await this.#take(this.#next, change);
       this.#next = await this.#stored.next();
-    } else if (change.kind === 'unchanged' || change.kind === 'changed') {
+    } else if (change.kind !== 'new') {
       // It was unchanged then; one that is new now was not there.
       this.#options.counts.sourceFiles++;
-      this.#options.counts.sourceFileSizeBytes += change.current.sizeBytes;
+      if (change.kind !== 'deleted') this.#options.counts.sourceFileSizeBytes += change.current.sizeBytes;
     }
   }
 
@@ -81,7 +85,8 @@ export class Replay {
     stored: PartialSignature,
     change: Change<SourceEntry, SignatureEntry> | undefined,
   ): Promise<void> {
-    await this.#copy(stored);
+    if (this.#isUnsure(change)) this.#options.writer.addUnknown(stored.key, stored.header);
+    else await this.#copy(stored);
     const { counts, record } = this.#options;
     const { key, kind } = stored;
     const known = change === undefined || change.kind === 'new' ? undefined : change.known;
@@ -102,6 +107,17 @@ export class Replay {
       counts.newFileSizeBytes += sizeBytes;
     }
     record(isDelta ? 'changed' : 'new', key, kind === 'signature');
+  }
+
+  #isUnsure(change: Change<SourceEntry, SignatureEntry> | undefined): boolean {
+    const { unsureSinceMs } = this.#options;
+    if (unsureSinceMs === undefined || change === undefined || change.kind === 'deleted') return false;
+    const path = diskPath(change.current.path);
+    for (const stat of [lstatSync, statSync]) {
+      const stats = stat(path, { bigint: true, throwIfNoEntry: false });
+      if (stats !== undefined && !isSettled(stats, unsureSinceMs)) return true;
+    }
+    return false;
   }
 
   async #copy({ kind, key, header }: PartialSignature): Promise<void> {

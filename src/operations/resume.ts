@@ -1,4 +1,4 @@
-import { lstatSync, statSync } from 'node:fs';
+import { type BigIntStats, statSync } from 'node:fs';
 import { collectBytes } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
 import { fileStamp, isSettled } from '../base/file-stamp.js';
@@ -36,6 +36,17 @@ export interface ResumePoint {
   key: PathKey;
   /** Where its last pieces are missing. */
   file: InterruptedFile | undefined;
+  /**
+   * Where the signatures may be of files as they were later than they were stored, when the set was begun, in
+   * milliseconds: a run of duplicity that goes on with a set writes the signatures of all files anew.
+   */
+  unsureSinceMs: number | undefined;
+}
+
+/** What there is of an interrupted set's manifest. */
+interface PartialManifest extends Manifest {
+  /** Whether another run has gone on with the set before, and appended its records. */
+  isTakenUp: boolean;
 }
 
 /** A file of which pieces are stored. */
@@ -90,6 +101,7 @@ export async function planResume(
         : file !== undefined;
     if (!holds) continue;
     const volumes = sent.slice(0, count);
+    const isOurs = !manifest.isTakenUp && volumes.every((record) => noteOf(record, checkpoint) !== undefined);
     // What is made anew may end up as fewer volumes.
     const later = [...set.volumes].filter(([number]) => number > count).map(([, name]) => name);
     if (later.length > 0) await session.backend.remove(later);
@@ -99,7 +111,12 @@ export async function planResume(
       catalog: rest,
       volumes,
       checkpoint: await keptCheckpoint(session, checkpoint, volumes),
-      at: { signatureFile, key: last.endKey, file },
+      at: {
+        signatureFile,
+        key: last.endKey,
+        file,
+        unsureSinceMs: isOurs ? undefined : beginningMs(session, set),
+      },
     };
   }
   return undefined;
@@ -117,7 +134,10 @@ export function tellResume(session: Session, { times, volumes, at }: Resume): vo
 }
 
 /** The manifest as far as it was written. */
-async function readPartialManifest({ archive }: Session, set: BackupSet): Promise<Manifest | undefined> {
+async function readPartialManifest(
+  { archive }: Session,
+  set: BackupSet,
+): Promise<PartialManifest | undefined> {
   if (set.localManifestName === undefined) return undefined;
   const text = (await collectBytes(archive.read(set.localManifestName), manifestLimitBytes)).toString(
     'latin1',
@@ -125,7 +145,10 @@ async function readPartialManifest({ archive }: Session, set: BackupSet): Promis
   // The last record may be cut off, and what follows the records is made anew.
   const end = text.search(/^filelist /im);
   const records = end < 0 ? text : text.slice(0, end);
-  return parse(records) ?? parse(records.slice(0, records.lastIndexOf('\nVolume ') + 1));
+  const manifest = parse(records) ?? parse(records.slice(0, records.lastIndexOf('\nVolume ') + 1));
+  const numbers = [...records.matchAll(/^volume ([0-9]+):/gim)].map(([, number]) => Number(number));
+  const isTakenUp = numbers.some((number, index) => index > 0 && number <= (numbers[index - 1] as number));
+  return manifest && { ...manifest, isTakenUp };
 }
 
 const manifestLimitBytes = 1 << 28;
@@ -141,12 +164,21 @@ function parse(text: Latin1): Manifest | undefined {
   }
 }
 
+/** Undefined where it cannot be looked at, for whatever reason. */
+function statsOf(path: string | Buffer): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    return undefined;
+  }
+}
+
 function isExisting(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Whether what the set builds on is there, and is still the newest. */
-function canBuild({ primary }: Catalog, times: SetTimes): boolean {
+export function canBuild({ primary }: Catalog, times: SetTimes): boolean {
   return times.type === 'full' || primary?.signatures.endTime === times.start;
 }
 
@@ -203,12 +235,12 @@ function interruptedFile(
   set: BackupSet,
   { source, wholeFiles }: ResumeOptions,
   checkpoint: Checkpoint | undefined,
-  { archive }: Session,
+  session: Session,
 ): InterruptedFile | undefined {
   if (wholeFiles || record.endBlock === undefined) return undefined;
   const path = diskPath(`${source.directory}/${slashPath(record.endKey)}`);
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-  if (stats === undefined || !stats.isFile()) return undefined;
+  const stats = statsOf(path);
+  if (!stats?.isFile()) return undefined;
   const stamp = fileStamp(stats);
   const piecesDone = record.endBlock;
   const note = noteOf(record, checkpoint)?.file;
@@ -216,10 +248,14 @@ function interruptedFile(
     const isSame = note.stamp === stamp && (note.kind === 'snapshot' || note.deltaRevision === deltaRevision);
     return isSame ? { piecesDone, stamp, kind: note.kind } : undefined;
   }
-  const manifest = lstatSync(archive.pathOf(set.localManifestName as string));
-  const begunMs = Math.min(setEnd(set.times) * 1000, manifest.birthtimeMs || Number.POSITIVE_INFINITY);
-  const isOld = isSettled(stats, begunMs) && stats.size >= piecesDone * blockSizeBytes;
+  const isOld = isSettled(stats, beginningMs(session, set)) && stats.size >= piecesDone * blockSizeBytes;
   return isOld ? { piecesDone, stamp, kind: 'snapshot' } : undefined;
+}
+
+/** When a set was begun, or somewhat before. */
+function beginningMs({ archive }: Session, { times, localManifestName }: BackupSet): number {
+  const { birthtimeMs } = statSync(archive.pathOf(localManifestName as string));
+  return Math.min(setEnd(times) * 1000, birthtimeMs || Number.POSITIVE_INFINITY);
 }
 
 /** The notes of the volumes that stay; of a set of duplicity, with the sealing of this run. */

@@ -49,7 +49,7 @@ export async function checkSealing(
   if (isSymmetric) {
     const fits =
       noted?.token === undefined
-        ? await opensFirstVolume(session, names)
+        ? await opensFirstVolume(session, set, names)
         : await opensToken(session, noted.token);
     if (!fits) throw mismatch('the passphrase is not the one of the interrupted backup');
   } else if (cipher.encrypted && noted?.keys !== undefined && noted.keys.join() !== recipients.join()) {
@@ -76,8 +76,12 @@ async function opensToken(session: Session, token: string): Promise<boolean> {
   }
 }
 
-/** Whether the passphrase fits the first volume, by its first bytes. In cold storage that is not worth a thaw. */
-async function opensFirstVolume(session: Session, names: SetNames): Promise<boolean> {
+/**
+ * Whether the passphrase fits the first volume, by its first bytes. In cold storage that is not worth a thaw, and without
+ * that volume nothing of the set can be used.
+ */
+async function opensFirstVolume(session: Session, set: BackupSet, names: SetNames): Promise<boolean> {
+  if (!set.volumes.has(1)) return true;
   const { backend, opener } = session;
   const name = names.volume(1);
   const sealed = (await backend.cold?.survey())?.find(
@@ -95,6 +99,10 @@ async function opensFirstVolume(session: Session, names: SetNames): Promise<bool
   try {
     await writeFile(path, await headOf(await backend.get(name)), { flag: 'wx', mode: 0o600 });
     return (await opener.checkKey(path, name)) ?? true;
+  } catch (error) {
+    // Cut off, or no message at all.
+    if (error instanceof TundraError && error.code === 'encryption') return false;
+    throw error;
   } finally {
     await rm(path, { force: true });
   }

@@ -1,6 +1,7 @@
 import { withSession } from '../../app/session.js';
 import { keyOfSlashPath, latin1OfNative } from '../../base/path-key.js';
-import { type Catalog, lastFullTime } from '../../chain/catalog.js';
+import { type Catalog, interruptedSet, lastFullTime } from '../../chain/catalog.js';
+import { setEnd } from '../../format/names.js';
 import { prettyTime } from '../../format/times.js';
 import { readCollection, synchronisedCollection, tellWarnings } from '../../operations/collection.js';
 import { changesOfFile, filesOfSet, newestSets } from '../../operations/history.js';
@@ -30,6 +31,12 @@ async function showCollection(session: Session, terminal: Terminal): Promise<voi
   tellWarnings(session, catalog);
   const last = lastFullTime(catalog);
   tell(session, 'notice', `Last full backup date: ${last === undefined ? 'none' : prettyTime(last)}`);
+  const interrupted = interruptedSet(catalog);
+  if (interrupted !== undefined) {
+    const { times } = interrupted;
+    const text = `The ${times.type} backup of ${prettyTime(setEnd(times))} was interrupted: it cannot be restored. The next backup goes on with it.`;
+    tell(session, 'notice', text);
+  }
   terminal.out(collectionStatusText(catalog, { archiveFolder: session.archive.folder }));
 }
 
