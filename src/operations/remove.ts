@@ -1,4 +1,5 @@
 import { type Catalog, catalogWithout, interruptedSet, withoutInterrupted } from '../chain/catalog.js';
+import { checkpointName } from '../chain/checkpoint.js';
 import {
   backupsBefore,
   type Extraneous,
@@ -68,12 +69,13 @@ function withInterrupted({ prefixes }: Session, catalog: Catalog): Extraneous {
   if (interrupted === undefined) return extraneousFiles(catalog);
   const { times } = interrupted;
   const { local, remote } = extraneousFiles(catalogWithout(catalog, times, prefixes));
-  const ofSet = parseNames(catalog.listing.local, prefixes).filter(
-    ({ parsed }) => timesKey(parsed.set) === timesKey(times),
-  );
+  const ofSet = parseNames(catalog.listing.local, prefixes)
+    .filter(({ parsed }) => timesKey(parsed.set) === timesKey(times))
+    .map(({ name }) => name);
+  const notes = catalog.listing.local.filter((name) => name === checkpointName);
   return {
     remote: [...remote, ...setFileNames(interrupted)],
-    local: [...local, ...ofSet.map(({ name }) => name)],
+    local: [...local, ...ofSet, ...notes],
   };
 }
 

@@ -210,12 +210,17 @@ function sentVolumes(
   for (const record of records) {
     const { number } = record;
     const size = stored.get(number);
-    if (number !== sent.length + 1 || size === undefined) break;
+    if (number !== sent.length + 1 || size === undefined || !isWholeRecord(record)) break;
     const note = noteOf(record, checkpoint);
     if (note === undefined ? !stored.has(number + 1) : note.sizeBytes !== size) break;
     sent.push(record);
   }
   return sent;
+}
+
+/** The hash comes last, and a record may be cut off. */
+function isWholeRecord({ hashes }: VolumeRecord): boolean {
+  return hashes.some(({ algorithm, hex }) => algorithm === 'SHA1' && /^[0-9a-f]{40}$/.test(hex));
 }
 
 /** What was noted of a volume beside the manifest. */
