@@ -176,6 +176,29 @@ describe('SignatureFileWriter', () => {
     assert.equal(entries[2]!.data.toString(), 'after');
   });
 
+  it('takes back a signature that was begun, however long it is, and nothing before it', async (t) => {
+    for (const pieces of [0, 1, 20]) {
+      const entries = await entriesOf(
+        written(t, (writer) => {
+          writer.add('signature', 'a', header(), Buffer.from('before'));
+          const growing = writer.begin('b', header(), 2_000_000);
+          for (let i = 0; i < pieces; i++) growing.write(noise.subarray(0, 50_001));
+          growing.discard();
+          writer.addUnknown('b', header({ type: 'symlink', linkTarget: 'to' }));
+          writer.add('signature', 'c', header(), Buffer.from('after'));
+        }),
+      );
+      assert.deepEqual(
+        entries.map(({ name, type, data, mtimeSeconds }) => [name, type, data.length, mtimeSeconds]),
+        [
+          ['signature/a', 'file', 6, 1_600_000_000],
+          ['signature/b', 'file', 12, 1_599_999_999],
+          ['signature/c', 'file', 5, 1_600_000_000],
+        ],
+      );
+    }
+  });
+
   it('is readable by its owner only, and open no longer than needed', (t) => {
     const folder = temporaryFolder(t);
     const before = readdirSync('/proc/self/fd').length;

@@ -76,7 +76,8 @@ export class SignatureFileWriter {
         this.#mendHeader(header, headerAt);
       },
       discard: () => {
-        this.#used = 0;
+        // What came before it may still be in the buffer.
+        this.flush();
         this.#flushed = headerAt;
         this.last = undefined;
         onDisk(archivePlace, this.#path, () => ftruncateSync(this.#fd, headerAt));

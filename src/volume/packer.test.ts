@@ -16,7 +16,7 @@ import {
   packEntry,
   type TestEntry,
 } from './blocks.fixture.js';
-import { BlockPacker, largestBlockBytes } from './packer.js';
+import { BlockPacker, largestBlockBytes, PiecesMissing } from './packer.js';
 
 const blockSizeBytes = 65_536;
 
@@ -178,5 +178,25 @@ describe('BlockPacker', () => {
     const header = await new TarReader(lentPieces(block!.bytes), 'test').next();
     assert.equal(header?.mtimeSeconds, 0);
     assert.equal(header?.uid, 2 ** 32 - 1);
+  });
+
+  it('goes on with a file behind pieces that are stored: together they are all of its blocks', () => {
+    const sizes = fc.constantFrom(65_536, 65_537, 131_071, 131_072, 200_000, 262_144);
+    fc.assert(
+      fc.property(
+        sizes,
+        fc.nat(4),
+        fc.constantFrom('snapshot' as const, 'diff' as const),
+        (size, done, kind) => {
+          const data = Buffer.alloc(size, 'some data ');
+          const whole = blocksOf((packer) => packer.addFile(kind, 'f', attributes(), size, dataReader(data)));
+          const goOn = () =>
+            blocksOf((packer) => packer.continueFile(kind, 'f', attributes(), done, dataReader(data)));
+          // The last piece is never one behind which there is more to come.
+          if (done >= whole.length) assert.throws(goOn, PiecesMissing);
+          else assert.deepEqual(goOn(), whole.slice(done));
+        },
+      ),
+    );
   });
 });

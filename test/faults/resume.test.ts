@@ -38,6 +38,7 @@ import {
   smallFiles,
   twoLarge,
 } from './bench.js';
+import { whileReading } from './stopped.js';
 
 describe('an interrupted backup', () => {
   const trial = benchTests();
@@ -235,6 +236,29 @@ describe('an interrupted backup', () => {
       assert.equal(counterOf(stdout, 'SourceFiles'), unchanged.size);
       assert.match(bench.manifest(), /^Filelist 9$/m);
       await bench.checkNext(5);
+    });
+  });
+
+  describe('the file that is gone on with', () => {
+    const manyBytes = 40_000_000;
+    const fill = (bench: Bench) => bench.write('large', randomBytes('large', manyBytes));
+    trial('changes while the rest of it is read: what builds on it is right', { fill }, async (bench) => {
+      await bench.back('full');
+      bench.write('large', randomBytes('changed', manyBytes), fileSeconds + 1);
+      settleFolder(bench);
+      await sleep(settlingMs);
+      await bench.interrupt('incremental', 10);
+      const args = ['--volsize', '1', 'backup', bench.source, bench.url];
+      const running = bench.start(args);
+      await whileReading(running, bench.at('large'), () => {
+        // Some of it is stored as it was before, some will be as it is now.
+        bench.write('large', randomBytes('changed again', manyBytes), fileSeconds + 2);
+      });
+      const outcome = await running.ended;
+      bench.check(args, outcome, 0);
+      assert.match(outcome.told, /goes on after volume 10, in the middle of large/);
+      await bench.back('incremental');
+      assert.deepEqual(await bench.restoredDifferences(describeTree(bench.source)), []);
     });
   });
 
