@@ -106,7 +106,7 @@ async function countInterrupted(
   tell(
     session,
     'notice',
-    `The ${times.type} backup of ${prettyTime(setEnd(times))} was interrupted: it would be gone on with.`,
+    `The ${times.type} backup of ${prettyTime(setEnd(times))} was interrupted: a run would go on with it.`,
   );
   const isFull = times.type === 'full';
   return makeSet(session, options, {

@@ -251,12 +251,15 @@ describe('an interrupted backup', () => {
       const args = ['--volsize', '1', 'backup', bench.source, bench.url];
       const running = bench.start(args);
       await whileReading(running, bench.at('large'), () => {
-        // Some of it is stored as it was before, some will be as it is now.
-        bench.write('large', randomBytes('changed again', manyBytes), fileSeconds + 2);
+        // The next difference to the full backup copies what that has at the beginning, and this one has overwritten.
+        const front = randomBytes('front', 30_000_000);
+        const back = randomBytes('large', manyBytes).subarray(0, manyBytes - front.length);
+        bench.write('large', Buffer.concat([front, back]), fileSeconds + 2);
       });
       const outcome = await running.ended;
       bench.check(args, outcome, 0);
       assert.match(outcome.told, /goes on after volume 10, in the middle of large/);
+      assert.doesNotMatch(outcome.told, /nothing of it/);
       await bench.back('incremental');
       assert.deepEqual(await bench.restoredDifferences(describeTree(bench.source)), []);
     });
