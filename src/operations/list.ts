@@ -6,7 +6,7 @@ import { indexName } from '../chain/index-update.js';
 import { IndexedSignatures } from '../chain/indexed-signatures.js';
 import { type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
-import { synchronisedCollection } from './collection.js';
+import { synchronisedCollection, tellLastFull } from './collection.js';
 import { ArchiveMender } from './mend-archive.js';
 import { type Session, tell } from './session.js';
 
@@ -60,6 +60,7 @@ async function* entriesOf(
 export async function signatureFilesAt(session: Session, time: EpochSeconds | undefined): Promise<string[]> {
   const at = time ?? session.now();
   const catalog = await synchronisedCollection(session, { time: at, dryRun: false });
+  tellLastFull(session, catalog);
   const chain = signatureChainAt(catalog, at);
   if (chain === undefined) {
     throw new TundraError('no-signatures', 'No signature chains found', {

@@ -1,10 +1,14 @@
 import { withSession } from '../../app/session.js';
 import { keyOfSlashPath, latin1OfNative } from '../../base/path-key.js';
-import { type Catalog, lastFullTime } from '../../chain/catalog.js';
-import { prettyTime } from '../../format/times.js';
-import { readCollection, synchronisedCollection, tellWarnings } from '../../operations/collection.js';
+import type { Catalog } from '../../chain/catalog.js';
+import {
+  readCollection,
+  synchronisedCollection,
+  tellLastFull,
+  tellWarnings,
+} from '../../operations/collection.js';
 import { changesOfFile, filesOfSet, newestSets } from '../../operations/history.js';
-import { type Session, tell } from '../../operations/session.js';
+import type { Session } from '../../operations/session.js';
 import { commandLineError } from '../arguments.js';
 import { changesInSetText, collectionStatusText, fileChangedText } from '../render/collection-status.js';
 import { sessionSettings } from '../session-settings.js';
@@ -28,8 +32,7 @@ export const statusCommand: Command = async (line, environment, terminal) => {
 async function showCollection(session: Session, terminal: Terminal): Promise<void> {
   const catalog = await readCollection(session);
   tellWarnings(session, catalog);
-  const last = lastFullTime(catalog);
-  tell(session, 'notice', `Last full backup date: ${last === undefined ? 'none' : prettyTime(last)}`);
+  tellLastFull(session, catalog);
   terminal.out(collectionStatusText(catalog, { archiveFolder: session.archive.folder }));
 }
 
