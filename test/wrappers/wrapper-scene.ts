@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { removeTree } from '../trees/writer.js';
 
 const binFolder = fileURLToPath(new URL('../../../bin', import.meta.url));
 
-/** What a link named `duplicity` leads to. */
+/** The file of `bin` that the link named `duplicity` leads to. */
 export type Link = 'duplicity' | 'tundra';
 
 /** The passphrase of symmetric profiles and of the key `locked`. */
@@ -23,7 +23,6 @@ export class WrapperScene {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'tundra-wrap-')));
   readonly source = this.path('source');
   readonly gnupgHome = this.path('gnupg');
-  #linked = 0;
 
   constructor() {
     mkdirSync(this.source);
@@ -31,35 +30,26 @@ export class WrapperScene {
     for (const tool of ['tundra', 'duplicity'] as const) {
       for (const name of ['home', 'store', 'temp']) mkdirSync(this.path(tool, name), { recursive: true });
     }
+    for (const link of ['duplicity', 'tundra'] as const) {
+      mkdirSync(this.path(`bin-${link}`));
+      symlinkSync(join(binFolder, link), this.path(`bin-${link}`, 'duplicity'));
+    }
   }
 
   path(...names: string[]): string {
     return join(this.folder, ...names);
   }
 
-  /** A folder of its own with nothing but a link named `duplicity` to a file of `bin`. */
-  linkFolder(link: Link): string {
-    const folder = this.path(`bin-${this.#linked++}`);
-    mkdirSync(folder);
-    symlinkSync(join(binFolder, link), join(folder, 'duplicity'));
-    return folder;
-  }
-
-  /** The environment of a tool's wrapper; `program` is the tool it finds, by default the home's own. */
-  environment(tool: Tool, program: Tool | Link = tool): NodeJS.ProcessEnv {
-    // The real duplicity is what the path finds without a link.
-    const first = program === 'duplicity' ? [] : [this.linkFolder('duplicity')];
-    return this.environmentWith(tool, first);
-  }
-
-  environmentWith(tool: Tool, first: readonly string[]): NodeJS.ProcessEnv {
+  /** The environment of a tool's wrapper, and what it finds as `duplicity`: by default the tool itself. */
+  environment(home: Tool, program: Tool = home, link: Link = 'duplicity'): NodeJS.ProcessEnv {
+    const path = process.env.PATH ?? '';
     return {
-      PATH: [...first, process.env.PATH].join(delimiter),
-      HOME: this.path(tool, 'home'),
+      PATH: program === 'duplicity' ? path : [this.path(`bin-${link}`), path].join(delimiter),
+      HOME: this.path(home, 'home'),
       GNUPGHOME: this.gnupgHome,
       TZ: 'UTC',
       LC_ALL: 'C.UTF-8',
-      TMPDIR: this.path(tool, 'temp'),
+      TMPDIR: this.path(home, 'temp'),
     };
   }
 
@@ -70,7 +60,13 @@ export class WrapperScene {
         env: { ...process.env, GNUPGHOME: this.gnupgHome },
         encoding: 'utf8',
       });
-    const made = gpg('--quick-gen-key', `${name} <${name}@example.org>`, 'future-default', 'default', 'never');
+    const made = gpg(
+      '--quick-gen-key',
+      `${name} <${name}@example.org>`,
+      'future-default',
+      'default',
+      'never',
+    );
     const fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(gpg('--list-keys', '--with-colons', name).stdout)?.[1];
     if (fingerprint === undefined) throw new Error(made.stderr);
     return fingerprint;
@@ -79,12 +75,6 @@ export class WrapperScene {
   /** Names in a tool's store. */
   stored(tool: Tool): string[] {
     return namesIn(this.path(tool, 'store'));
-  }
-
-  /** Gives one tool what the other has stored and kept locally. */
-  copyHome(from: Tool, to: Tool): void {
-    removeTree(this.path(to));
-    cpSync(this.path(from), this.path(to), { recursive: true, preserveTimestamps: true });
   }
 
   dispose(): void {
