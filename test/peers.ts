@@ -9,6 +9,8 @@ interface Peer {
 
 const peers: Record<string, Peer> = {
   duplicity: { package: 'duplicity' },
+  duply: { package: 'duply' },
+  backupninja: { package: 'backupninja' },
   gpg: { package: 'gnupg' },
   rdiff: { package: 'rdiff' },
   tar: { package: 'tar' },

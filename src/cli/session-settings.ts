@@ -103,6 +103,10 @@ async function encryptionSettings(
   if (isEncrypted && !hasKeys && !useAgent && passphrase === undefined && purpose !== 'metadata') {
     passphrase = await askSymmetricPassphrase(purpose === 'write');
   }
+  // A key that signs and that is encrypted to has one passphrase, whichever of the two variables holds it.
+  if (signKey !== undefined && [...encryptKeys, ...hiddenEncryptKeys].includes(signKey)) {
+    passphrase ??= secret('SIGN_PASSPHRASE');
+  }
   const signPassphrase = secret('SIGN_PASSPHRASE') ?? passphrase;
   if (purpose === 'write' && isEncrypted && !hasKeys) requireUsablePassphrase(passphrase, useAgent);
   if (signKey !== undefined && !hasKeys && signPassphrase?.reveal() !== passphrase?.reveal()) {

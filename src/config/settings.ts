@@ -158,9 +158,14 @@ function readVerbosity(value: string): number | undefined {
   return word === undefined ? undefined : level[word];
 }
 
-/** The options that were given and that this build refuses. */
+/**
+ * The options that were given and that this build refuses. An empty value asks for nothing: backupninja always gives
+ * `--ssh-options ''`.
+ */
 export function refusedOptions({ options }: Settings): OptionSchema[] {
-  return optionSchemas.filter((schema: OptionSchema) => {
-    return schema.missing !== undefined && options.flag(schema.name as OptionName);
+  return optionSchemas.filter(({ missing, name }: OptionSchema) => {
+    return (
+      missing !== undefined && options.flag(name as OptionName) && options.text(name as OptionName) !== ''
+    );
   });
 }

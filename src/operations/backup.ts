@@ -23,7 +23,7 @@ import { deltaRevision } from '../rsync/delta-builder.js';
 import { type SealedVolume, VolumeCutter } from '../volume/cutter.js';
 import { createSlotRing, SlotReader, type SlotRing } from '../volume/slots.js';
 import type { BackupThreadJob, BackupThreadMessage } from './backup-thread.js';
-import { synchronisedCollection } from './collection.js';
+import { synchronisedCollection, tellLastFull } from './collection.js';
 import { canBuild, planResume, type Resume, tellResume } from './resume.js';
 import { readFile, sealToFile } from './seal-file.js';
 import { sealingNote } from './sealing-note.js';
@@ -175,10 +175,9 @@ function chooseBase(
   catalog: Catalog,
   options: BackupOptions,
 ): { chain: BackupChain; signatures: SignatureChain } | undefined {
-  const lastFull = lastFullTime(catalog);
-  tell(session, 'notice', `Last full backup date: ${lastFull === undefined ? 'none' : prettyTime(lastFull)}`);
+  tellLastFull(session, catalog);
   if (options.mode === 'full') return undefined;
-  if (options.fullIfBefore !== undefined && (lastFull ?? 0) < options.fullIfBefore) {
+  if (options.fullIfBefore !== undefined && (lastFullTime(catalog) ?? 0) < options.fullIfBefore) {
     tell(session, 'notice', 'Last full backup is too old, forcing full backup');
     return undefined;
   }

@@ -1,6 +1,7 @@
-import { type Catalog, readCatalog } from '../chain/catalog.js';
+import { type Catalog, lastFullTime, readCatalog } from '../chain/catalog.js';
 import { planSynchronisation, type SynchroniseOptions, synchronise } from '../chain/synchronise.js';
 import { withUnlisted } from '../chain/unlisted.js';
+import { prettyTime } from '../format/times.js';
 import { metadataStores, type Session, tell } from './session.js';
 import { type SealedMetadata, thawMetadata } from './thaw-metadata.js';
 
@@ -41,6 +42,12 @@ export function tellWarnings(session: Session, catalog: Catalog): void {
   for (const { code, text, names } of catalog.warnings) {
     tell(session, 'warning', [text, ...names].join('\n'), code);
   }
+}
+
+/** Tells when the last full backup was made, as the peer does before all that it does. */
+export function tellLastFull(session: Session, catalog: Catalog): void {
+  const last = lastFullTime(catalog);
+  tell(session, 'notice', `Last full backup date: ${last === undefined ? 'none' : prettyTime(last)}`);
 }
 
 async function listCollection(

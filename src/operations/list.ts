@@ -6,7 +6,7 @@ import { indexName } from '../chain/index-update.js';
 import { IndexedSignatures } from '../chain/indexed-signatures.js';
 import { type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
-import { synchronisedCollection } from './collection.js';
+import { synchronisedCollection, tellLastFull } from './collection.js';
 import { ArchiveMender } from './mend-archive.js';
 import { type Session, tell } from './session.js';
 
@@ -61,6 +61,7 @@ export async function signatureFilesAt(session: Session, time: EpochSeconds | un
   const at = time ?? session.now();
   const collection = await synchronisedCollection(session, { time: at, dryRun: false });
   const catalog = withoutInterrupted(collection, session.prefixes);
+  tellLastFull(session, catalog);
   const chain = signatureChainAt(catalog, at);
   if (chain === undefined) {
     throw new TundraError('no-signatures', 'No signature chains found', {

@@ -6,7 +6,7 @@ import { planRestore, type RestorePlan, requireWholeManifest } from '../chain/re
 import { addUnlistedVolumes } from '../chain/unlisted.js';
 import type { Manifest } from '../format/manifest.js';
 import type { EpochSeconds } from '../format/times.js';
-import { synchronisedCollection } from './collection.js';
+import { synchronisedCollection, tellLastFull } from './collection.js';
 import { refetchDamaged } from './mend-archive.js';
 import { narrowPlan } from './narrow-plan.js';
 import { metadataStores, type Session, tell } from './session.js';
@@ -34,6 +34,7 @@ export async function planAt(
   const at = time ?? session.now();
   const options = { mode: 'restore', time: at, dryRun, sealedMetadata } as const;
   const catalog = withoutInterrupted(await synchronisedCollection(session, options), session.prefixes);
+  tellLastFull(session, catalog);
   const sets = setsOf(catalog, at);
   const plan = await planRestore(sets, path, session.prefixes, async (set) => {
     const manifest = await manifestOf(session, set, { ignoreErrors, dryRun });

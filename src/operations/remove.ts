@@ -12,7 +12,7 @@ import type { SignatureChain } from '../chain/signature-chains.js';
 import { setEnd } from '../format/names.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
 import { withSpool } from './cold-volumes.js';
-import { readCollection, tellWarnings } from './collection.js';
+import { readCollection, tellLastFull, tellWarnings } from './collection.js';
 import { type Session, tell } from './session.js';
 
 /** What is old. */
@@ -43,6 +43,7 @@ export interface ColdRemoval {
 export async function cleanup(session: Session, options: RemovalOptions): Promise<void> {
   const catalog = await readCollection(session);
   tellWarnings(session, catalog);
+  tellLastFull(session, catalog);
   const extraneous = withInterrupted(session, catalog);
   const names = [...extraneous.local, ...extraneous.remote];
   if (names.length === 0) {
@@ -89,6 +90,7 @@ export async function removeOld(
   tellWarnings(session, listed);
   // A backup that was interrupted must not make the last one that can be restored an old one.
   const catalog = withoutInterrupted(listed, session.prefixes);
+  tellLastFull(session, catalog);
   const time = oldest.kind === 'before' ? oldest.time : startOfChain(catalog, oldest.chains);
   const old = backupsBefore(catalog, time, oldest.kind === 'last' && oldest.keepFull);
   tellKept(session, old);

@@ -1,9 +1,14 @@
 import { withSession } from '../../app/session.js';
 import { keyOfSlashPath, latin1OfNative } from '../../base/path-key.js';
-import { type Catalog, interruptedSet, lastFullTime } from '../../chain/catalog.js';
+import { type Catalog, interruptedSet } from '../../chain/catalog.js';
 import { setEnd } from '../../format/names.js';
 import { prettyTime } from '../../format/times.js';
-import { readCollection, synchronisedCollection, tellWarnings } from '../../operations/collection.js';
+import {
+  readCollection,
+  synchronisedCollection,
+  tellLastFull,
+  tellWarnings,
+} from '../../operations/collection.js';
 import { changesOfFile, filesOfSet, newestSets } from '../../operations/history.js';
 import { type Session, tell } from '../../operations/session.js';
 import { commandLineError } from '../arguments.js';
@@ -29,8 +34,7 @@ export const statusCommand: Command = async (line, environment, terminal) => {
 async function showCollection(session: Session, terminal: Terminal): Promise<void> {
   const catalog = await readCollection(session);
   tellWarnings(session, catalog);
-  const last = lastFullTime(catalog);
-  tell(session, 'notice', `Last full backup date: ${last === undefined ? 'none' : prettyTime(last)}`);
+  tellLastFull(session, catalog);
   const interrupted = interruptedSet(catalog);
   if (interrupted !== undefined) {
     const { times } = interrupted;

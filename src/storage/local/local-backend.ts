@@ -16,9 +16,11 @@ const filesPerTurn = 256;
 const unseen = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES']);
 const cannotSync = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS', 'EISDIR', 'EPERM', 'EACCES']);
 
-/** `file://folder` and `file:///folder`: a folder on this machine. */
+/**
+ * `file://folder` and `file:///folder`: a folder on this machine. `gio+file:///folder` is the same, as Déjà Dup writes it.
+ */
 export const localDriver: BackendDriver = {
-  schemes: ['file'],
+  schemes: ['file', 'gio+file'],
   load: () => (url) => {
     if (url.path === '') throw new TundraError('bad-url', `the address ${url.display} names no folder`);
     return openLocal(url.path, url.display);
