@@ -50,6 +50,7 @@ export async function sessionSettings(
     now: () => fixedTime ?? Math.floor(Date.now() / 1000),
     events: (event) => terminal.event(event),
     tellFiles: terminal.verbosity >= 5,
+    interruption: terminal.interruption,
   };
 }
 

@@ -411,8 +411,11 @@ class VolumeSender {
     const { backend, events } = this.#session;
     const { failAfterVolume, skippedVolume } = this.#options;
     await this.#queue.add(async () => {
+      const name = this.#set.names.volume(number);
+      events({ kind: 'upload', phase: 'begin', name, sizeBytes });
       if (number === skippedVolume) await rm(volume.path);
-      else this.bytesSent += await uploadFile(backend, this.#set.names.volume(number), volume.path);
+      else this.bytesSent += await uploadFile(backend, name, volume.path);
+      events({ kind: 'upload', phase: 'end', name, sizeBytes });
       events({ kind: 'volume', number, sizeBytes });
       if (number === failAfterVolume) {
         throw new TundraError('unexpected', `Stopped after volume ${number}, as --fail asks for.`);

@@ -20,11 +20,13 @@ export async function uploadFile(backend: StorageBackend, name: string, path: st
   const stored = await backend.stat(name);
   if (stored?.sizeBytes !== source.sizeBytes) {
     const found = stored === undefined ? 'is not there' : `has ${stored.sizeBytes} bytes`;
-    throw new TundraError(
+    const error = new TundraError(
       'wrong-volume-size',
       `${name} was sent with ${source.sizeBytes} bytes, but on the storage it ${found}`,
       { advice: 'The backup is not complete. Check the storage for space and faults, then run it again.' },
     );
+    error.logExtra = `'${name}' ${source.sizeBytes} ${stored?.sizeBytes ?? 0}`;
+    throw error;
   }
   await rm(path, { force: true });
   return source.sizeBytes;

@@ -8,6 +8,7 @@ import type { Session } from '../../operations/session.js';
 import { startSourceSides } from '../../operations/source-side.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { recordKinds } from '../record-kinds.js';
+import { message } from '../render/log-record.js';
 import { statisticsText } from '../render/statistics.js';
 import { readSelection, selectionContext } from '../selection.js';
 import { sessionSettings } from '../session-settings.js';
@@ -31,6 +32,7 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     const sources = startSourceSides({
       ...{ root, rules, recordKinds: recordKinds(options) },
       followLinks: options.flag('copy-links'),
+      interruption: terminal.interruption,
     });
     const attempt = (session: Session) =>
       backup(session, {
@@ -55,7 +57,8 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
       await sources.stop();
     }
     if (!options.flag('no-print-statistics')) {
-      for (const { statistics } of reports) terminal.out(statisticsText(statistics));
+      for (const { statistics } of reports)
+        terminal.tell({ ...message('notice', statisticsText(statistics)), always: true });
     }
     return 0;
   };

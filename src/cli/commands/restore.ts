@@ -13,7 +13,7 @@ import { recordKinds } from '../record-kinds.js';
 import { renameOption } from '../renames.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
-import { aroundPlan, planPrinter, requireVolumes } from './thaw.js';
+import { planPrinter, requireVolumes } from './thaw.js';
 
 export const restoreCommand: Command = async (line, environment, terminal) => {
   const [url, targetText] = takeArguments(line, 'URL', 'TARGET') as [string, string];
@@ -28,12 +28,13 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   if (dryRun) {
     const print = planPrinter(options, environment, terminal);
     const path = pathOption(options);
-    const plan = await withSession(aroundPlan(settings, options, terminal), (session) =>
+    const plan = await withSession(settings, (session) =>
       planOfRestore(session, { path, time: timeOption(options, session.now()), dryRun }),
     );
     requireVolumes(plan, path);
     const names = plan.volumes.map(({ name }) => name).join('\n\t');
-    if (!options.flag('json')) terminal.out(`Required volumes to restore:\n\t${names}`);
+    if (!options.flag('json'))
+      terminal.event({ kind: 'message', level: 'notice', text: `Required volumes to restore:\n\t${names}` });
     print(plan);
     return 0;
   }
@@ -55,7 +56,8 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   );
   if (result.failures === 0) return 0;
   const entries = result.failures === 1 ? '1 entry' : `${result.failures} entries`;
-  terminal.err(`${entries} could not be restored; see the warnings above.`);
+  const text = `${entries} could not be restored; see the warnings above.`;
+  terminal.event({ kind: 'message', level: 'error', text });
   return 1;
 };
 

@@ -6,7 +6,13 @@ import { readCollection, synchronisedCollection, tellWarnings } from '../../oper
 import { changesOfFile, filesOfSet, newestSets } from '../../operations/history.js';
 import { type Session, tell } from '../../operations/session.js';
 import { commandLineError } from '../arguments.js';
-import { changesInSetText, collectionStatusText, fileChangedText } from '../render/collection-status.js';
+import {
+  changesInSetText,
+  collectionStatusLogLines,
+  collectionStatusText,
+  fileChangedText,
+} from '../render/collection-status.js';
+import { infoCode, type LogRecord } from '../render/log-record.js';
 import { sessionSettings } from '../session-settings.js';
 import type { Terminal } from '../terminal.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
@@ -30,7 +36,10 @@ async function showCollection(session: Session, terminal: Terminal): Promise<voi
   tellWarnings(session, catalog);
   const last = lastFullTime(catalog);
   tell(session, 'notice', `Last full backup date: ${last === undefined ? 'none' : prettyTime(last)}`);
-  terminal.out(collectionStatusText(catalog, { archiveFolder: session.archive.folder }));
+  terminal.tell({
+    ...statusRecord(collectionStatusText(catalog, { archiveFolder: session.archive.folder })),
+    extra: `\n${collectionStatusLogLines(catalog).join('\n')}`,
+  });
 }
 
 async function showChangesInSet(session: Session, terminal: Terminal, number: number): Promise<void> {
@@ -39,15 +48,23 @@ async function showChangesInSet(session: Session, terminal: Terminal, number: nu
   if (number >= sets.length || set === undefined) {
     throw commandLineError(`--show-changes-in-set: the newest chain has ${sets.length} sets, counted from 0`);
   }
-  for await (const text of changesInSetText(set, () => filesOfSet(session, set))) terminal.out(text);
+  for await (const text of changesInSetText(set, () => filesOfSet(session, set)))
+    terminal.tell(statusRecord(text));
 }
 
 async function showChangesOfFile(session: Session, terminal: Terminal, path: string): Promise<void> {
   const bytes = latin1OfNative(path);
   const records = await changesOfFile(session, await collectionWithManifests(session), keyOfSlashPath(bytes));
-  terminal.out(fileChangedText(bytes, records));
+  terminal.tell(statusRecord(fileChangedText(bytes, records)));
 }
 
 function collectionWithManifests(session: Session): Promise<Catalog> {
   return synchronisedCollection(session, { time: session.now(), dryRun: false });
+}
+
+/** The level at which duplicity tells it. */
+const statusLevel = 8;
+
+function statusRecord(text: string): LogRecord {
+  return { level: statusLevel, code: infoCode.collectionStatus, text, always: true };
 }
