@@ -21,7 +21,7 @@ export type OperationEvent =
     }
   /** A path that a backup takes. */
   | { kind: 'file'; change: 'new' | 'changed' | 'deleted'; key: PathKey }
-  /** A path that a restore has made. */
+  /** A path that a restore has made below its target. */
   | { kind: 'restored'; key: PathKey; type: EntryType }
   /** A warning about one path; `text` names it. The machine log has `path`, or, where that is undefined, `key`. */
   | { kind: 'file-warning'; key: PathKey; code: number; text: string; path?: Latin1 | undefined }

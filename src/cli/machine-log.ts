@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { errnoOf, messageOf } from '../base/errors.js';
 import { commandLineError } from './arguments.js';
 import { type LogRecord, machineRecord } from './render/log-record.js';
@@ -59,12 +59,9 @@ function givenDescriptor(fd: number): Output {
   return { name: `the machine log (--log-fd ${fd})`, fd, isOwn: false };
 }
 
-const closeOnExec = 0o2000000;
-const accessMode = 0o3;
-
 /**
- * Why a descriptor cannot be logged to. Numbers that the caller has left free are in use by the JavaScript engine itself,
- * whose pipes must not be written to: theirs are closed on exec, and no descriptor that was passed on is.
+ * Why a descriptor cannot be logged to. Numbers that the caller has left free may be in use by the JavaScript engine itself,
+ * which must not be disturbed: it has event queues there, and pipes to itself.
  */
 function descriptorProblem(fd: number): string | undefined {
   try {
@@ -72,17 +69,29 @@ function descriptorProblem(fd: number): string | undefined {
   } catch (error) {
     return errnoOf(error) === 'EBADF' ? 'it is not open' : messageOf(error);
   }
-  let flags: number;
+  const link = linkOf(fd);
+  if (link === undefined) return undefined;
+  if (link.startsWith('anon_inode:')) return 'it is not open';
+  if (link.startsWith('pipe:') && fd > 2) {
+    const ends = readdirSync('/proc/self/fd').filter((other) => linkOf(other) === link);
+    if (new Set(ends.map(accessModeOf)).size > 1) return 'it is not open';
+  }
+  return accessModeOf(fd) === 0 ? 'it is open for reading only' : undefined;
+}
+
+/** What a descriptor of this process is open on; undefined where the system does not tell. */
+function linkOf(fd: number | string): string | undefined {
   try {
-    flags = Number.parseInt(
-      /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '',
-      8,
-    );
+    return readlinkSync(`/proc/self/fd/${fd}`);
   } catch {
     return undefined;
   }
-  if (fd > 2 && (flags & closeOnExec) !== 0) return 'it is not open';
-  return (flags & accessMode) === 0 ? 'it is open for reading only' : undefined;
+}
+
+/** 0 where it is open for reading only. */
+function accessModeOf(fd: number | string): number {
+  const text = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
+  return Number.parseInt(/^flags:\s*(\d+)/m.exec(text)?.[1] ?? '', 8) & 3;
 }
 
 function openedFile(file: string): Output {

@@ -259,7 +259,8 @@ class RestoreThread {
         const place = renamedKey(renames, this.#relative(key));
         await this.#apply(writer, place, header, versions);
         this.#result.entries++;
-        if (tellFiles) this.#events.add({ kind: 'restored', key, type: header.type });
+        const below = this.#relative(key);
+        if (tellFiles && below !== '') this.#events.add({ kind: 'restored', key: below, type: header.type });
       } catch (error) {
         this.#failOrThrow(key, error);
       }

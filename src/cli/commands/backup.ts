@@ -1,6 +1,8 @@
+import { lstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { withSession } from '../../app/session.js';
-import { latin1OfNative } from '../../base/path-key.js';
+import { TundraError } from '../../base/errors.js';
+import { diskPath, displayBytes, type Latin1, latin1OfNative } from '../../base/path-key.js';
 import { parseUserTime } from '../../format/times.js';
 import { type BackupReport, backup } from '../../operations/backup.js';
 import { withMendedArchive } from '../../operations/mend-archive.js';
@@ -25,6 +27,9 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     requireUrl(url);
     const { options } = line;
     const root = canonicalRoot(latin1OfNative(sourceText));
+    // Before passphrases are asked for, and before another error hides it.
+    if (isMissing(root))
+      throw new TundraError('source-missing', `Backup source ${displayBytes(root)} does not exist.`);
     const settings = await sessionSettings(url, 'write', options, environment, terminal);
     const fullIfOlder = options.text('full-if-older-than');
     const rules = await readSelection(line.selection, selectionContext(line, settings, terminal));
@@ -62,4 +67,13 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     }
     return 0;
   };
+}
+
+function isMissing(path: Latin1): boolean {
+  try {
+    return lstatSync(diskPath(path), { throwIfNoEntry: false }) === undefined;
+  } catch {
+    // Something else is wrong with it, which the walk tells.
+    return false;
+  }
 }
