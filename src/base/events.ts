@@ -31,6 +31,10 @@ export type OperationEvent =
   | { kind: 'sent'; sizeBytes: number }
   /** A volume is done with: one that was made and sent, or read, of `count` in all where that is known. */
   | { kind: 'volume'; number: number; sizeBytes: number; count?: number | undefined }
+  /** How much a backup will read of what is new or changed, as a first look says. */
+  | { kind: 'estimate'; changedBytes: number }
+  /** All is done. */
+  | { kind: 'finished' }
   /** How much of the source was read; of what is new or changed in it, `changedBytes`. */
   | { kind: 'progress'; bytesDone: number; changedBytes?: number | undefined }
   /** How what was asked for in cold storage stands; metadata is more than volumes. */

@@ -1,9 +1,11 @@
 import { messageOf, TundraError } from '../base/errors.js';
+import type { CommandName } from '../config/options.js';
 import type { CommandLine } from './arguments.js';
 import { commandFor } from './commands/index.js';
 import { type Interruption, interruptionText } from './interruption.js';
 import { asksForHelp, readInvocation } from './invocation.js';
 import { type MachineLog, openMachineLog } from './machine-log.js';
+import { showProgress } from './progress.js';
 import type { LogRecord } from './render/log-record.js';
 import { createTerminal, plainTerminal, type Terminal } from './terminal.js';
 import { versionLine } from './version.js';
@@ -39,6 +41,13 @@ export async function run(
       terminal.setDrawing(undefined);
       terminal.tell({ level: 0, code: exitStatus, text: interruptionText(signal, name) });
     });
+    if (longCommands.has(name)) {
+      showProgress(terminal, {
+        isAsked: line.options.flag('progress'),
+        rateSeconds: line.options.number('progress-rate'),
+        isForbidden: ownEnvironment.TERM === 'dumb',
+      });
+    }
     const status = await command(line, ownEnvironment, terminal);
     return interruption.by?.exitStatus ?? status;
   } catch (error) {
@@ -53,6 +62,16 @@ export async function run(
     log?.close();
   }
 }
+
+/** Those that tell how far they are. */
+const longCommands: ReadonlySet<CommandName> = new Set([
+  'backup',
+  'full',
+  'incremental',
+  'restore',
+  'verify',
+  'drill',
+]);
 
 function terminalFor(
   { options }: CommandLine,

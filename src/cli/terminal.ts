@@ -27,6 +27,8 @@ export interface Drawing {
   erase(): void;
   /** Takes note of what happens. */
   event(event: OperationEvent): void;
+  /** Takes it away for good. */
+  end(): void;
 }
 
 export interface TerminalOptions {
@@ -103,7 +105,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
   };
   const tell = (record: LogRecord) => {
     if (record.level > verbosity && record.always !== true) return;
-    if (record.text !== '') show(record);
+    if (record.text !== '' && record.isDrawn !== true) show(record);
     machineLog?.write(record);
   };
   return {
@@ -121,7 +123,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
       if (event.kind === 'thaw') flush();
     },
     setDrawing: (next) => {
-      drawing?.erase();
+      drawing?.end();
       drawing = next;
     },
     flush,

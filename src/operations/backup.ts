@@ -324,7 +324,11 @@ async function packVolumes(
           start = end;
         }
         slots.release(slot);
-        session.events({ kind: 'progress', bytesDone: message.sourceBytes });
+        session.events({
+          kind: 'progress',
+          bytesDone: message.sourceBytes,
+          changedBytes: message.changedBytes,
+        });
         break;
       }
       case 'events':
@@ -414,7 +418,11 @@ class VolumeSender {
       const name = this.#set.names.volume(number);
       events({ kind: 'upload', phase: 'begin', name, sizeBytes });
       if (number === skippedVolume) await rm(volume.path);
-      else this.bytesSent += await uploadFile(backend, name, volume.path);
+      else {
+        this.bytesSent += await uploadFile(backend, name, volume.path, (sizeBytes) =>
+          events({ kind: 'sent', sizeBytes }),
+        );
+      }
       events({ kind: 'upload', phase: 'end', name, sizeBytes });
       events({ kind: 'volume', number, sizeBytes });
       if (number === failAfterVolume) {

@@ -39,7 +39,7 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
       followLinks: options.flag('copy-links'),
       interruption: terminal.interruption,
     });
-    const attempt = (session: Session) =>
+    const attempt = (session: Session, dryRun: boolean) =>
       backup(session, {
         mode,
         sources,
@@ -50,14 +50,33 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
         hostname: hostname(),
         listFiles: !options.flag('no-files-changed'),
         uploads: Math.max(1, options.number('concurrency') ?? 1),
-        dryRun: options.flag('dry-run'),
+        dryRun,
         skipIfUnchanged: options.flag('skip-if-no-change'),
         failAfterVolume: options.number('fail'),
         skippedVolume: options.number('skip-volume'),
       });
+    const dryRun = options.flag('dry-run');
+    // How far a backup is shows only beside how much there is: a look at the source, in which no file is read.
+    const estimate = async (session: Session) => {
+      try {
+        const reports = await attempt({ ...session, events: () => {} }, true);
+        const changedBytes = reports.reduce(
+          (sum, { statistics }) => sum + statistics.newFileSizeBytes + statistics.changedFileSizeBytes,
+          0,
+        );
+        terminal.event({ kind: 'estimate', changedBytes });
+      } catch {
+        // What is wrong shows in the backup itself.
+      }
+    };
+    const run = async (session: Session) => {
+      if (options.flag('progress') && !dryRun) await estimate(session);
+      return withMendedArchive(session, () => attempt(session, dryRun));
+    };
     let reports: BackupReport[];
     try {
-      reports = await withSession(settings, (session) => withMendedArchive(session, () => attempt(session)));
+      reports = await withSession(settings, run);
+      terminal.event({ kind: 'finished' });
     } finally {
       await sources.stop();
     }

@@ -19,6 +19,8 @@ export interface LogRecord {
   text: string;
   /** The text as the bytes it is, where it holds a name: one line. */
   bytes?: Latin1 | undefined;
+  /** Not shown as a line: people see it otherwise. */
+  isDrawn?: boolean;
   /** Told at any verbosity: it is what the command was run for. */
   always?: boolean;
 }
@@ -111,6 +113,8 @@ export class EventRecords {
       case 'upload':
         return [this.#upload(event.phase, event.name)];
       case 'sent':
+      case 'estimate':
+      case 'finished':
         return [];
       case 'volume': {
         const { number, count } = event;
