@@ -117,6 +117,8 @@ export function showProgress(terminal: Terminal, options: ProgressOptions): void
   if (!draws && !options.isAsked) return;
   const rateSeconds = options.rateSeconds ?? usualRateSeconds;
   const meter = new ProgressMeter(Date.now(), Math.max(leastStallSeconds, 2 * rateSeconds) * 1000);
+  // Before the first event somebody may be typing a passphrase.
+  let isBegun = false;
   let isDrawn = false;
   let thaw: ThawCounts | undefined;
   const drawing: Drawing = {
@@ -125,6 +127,7 @@ export function showProgress(terminal: Terminal, options: ProgressOptions): void
       isDrawn = false;
     },
     event: (event) => {
+      isBegun = true;
       meter.event(event, Date.now());
       if (event.kind === 'thaw') thaw = event;
       if (event.kind === 'finished' && options.isAsked) tell();
@@ -135,6 +138,7 @@ export function showProgress(terminal: Terminal, options: ProgressOptions): void
     },
   };
   const draw = () => {
+    if (!isBegun) return;
     drawing.erase();
     const columns = Math.max(1, (process.stderr.columns || 80) - 1);
     const transfer = meter.transfer(Date.now());

@@ -24,7 +24,7 @@ export async function sessionSettings(
     return value === undefined ? ms : value * 1000;
   };
   const fixedTime = options.number('current-time');
-  const encryption = await encryptionSettings(purpose, options, environment);
+  const encryption = await encryptionSettings(purpose, options, environment, terminal.interruption);
   return {
     url,
     archiveDir: options.text('archive-dir'),
@@ -90,6 +90,7 @@ async function encryptionSettings(
   purpose: Purpose,
   options: OptionValues,
   environment: NodeJS.ProcessEnv,
+  interruption: AbortSignal | undefined,
 ): Promise<Encryption> {
   const secret = (name: string) =>
     environment[name] === undefined ? undefined : new Secret(environment[name]);
@@ -102,7 +103,7 @@ async function encryptionSettings(
   const isEncrypted = !options.flag('no-encryption');
   let passphrase = secret('PASSPHRASE');
   if (isEncrypted && !hasKeys && !useAgent && passphrase === undefined && purpose !== 'metadata') {
-    passphrase = await askSymmetricPassphrase(purpose === 'write');
+    passphrase = await askSymmetricPassphrase(purpose === 'write', interruption);
   }
   const signPassphrase = secret('SIGN_PASSPHRASE') ?? passphrase;
   if (purpose === 'write' && isEncrypted && !hasKeys) requireUsablePassphrase(passphrase, useAgent);
