@@ -55,6 +55,8 @@ export const plainTerminal: TerminalOptions = {
 };
 
 const heldBytes = 32 * 1024;
+/** Whoever follows a log need not wait longer than this. */
+const heldMs = 200;
 const warningLevel = 2;
 
 /** Gathers output in larger pieces: a listing may have a million lines. */
@@ -67,12 +69,15 @@ export function createTerminal(options: TerminalOptions): Terminal {
   let drawing: Drawing | undefined;
   let held: Buffer[] = [];
   let size = 0;
+  let timer: NodeJS.Timeout | undefined;
   let isRead = true;
   process.stdout.once('error', () => {
     isRead = false;
   });
 
   const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
     if (size > 0) {
       if (outIsTty) drawing?.erase();
       process.stdout.write(held.length === 1 ? (held[0] as Buffer) : Buffer.concat(held));
@@ -90,6 +95,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
     held.push(bytes);
     size += bytes.length;
     if (size >= heldBytes || outIsTty) flush();
+    else timer ??= setTimeout(flush, heldMs).unref();
   };
   const show = ({ level, text, bytes }: LogRecord) => {
     const toError = recordsToError || level < warningLevel;
@@ -119,8 +125,6 @@ export function createTerminal(options: TerminalOptions): Terminal {
     event: (event) => {
       for (const record of records.of(event)) tell(record);
       drawing?.event(event);
-      // A wait of hours follows, in which a log must show what is waited for.
-      if (event.kind === 'thaw') flush();
     },
     setDrawing: (next) => {
       drawing?.end();

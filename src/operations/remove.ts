@@ -37,28 +37,35 @@ export interface ColdRemoval {
   madeAt: EpochSeconds;
 }
 
+/** What was deleted, or, where it was not forced, would be. */
+export interface RemovalReport {
+  deleted: boolean;
+  /** Of what is left of no backup. */
+  names: string[];
+  /** Of old chains. */
+  chains: { startTime: EpochSeconds; endTime: EpochSeconds; sets: number }[];
+}
+
 /** Deletes files that belong to no finished backup. */
-export async function cleanup(session: Session, options: RemovalOptions): Promise<void> {
+export async function cleanup(session: Session, options: RemovalOptions): Promise<RemovalReport> {
   const catalog = await readCollection(session);
   tellWarnings(session, catalog);
   const extraneous = extraneousFiles(catalog);
   const names = [...extraneous.local, ...extraneous.remote];
   if (names.length === 0) {
     tell(session, 'warning', 'No extraneous files found, nothing deleted in cleanup.');
-    return;
+    return { deleted: false, names, chains: [] };
   }
   const [one, list] = [names.length === 1, names.join('\n')];
   await tellColdRemoval(session, extraneous.remote, options);
   if (!options.force) {
     const found = `Found the following file${one ? '' : 's'} to delete:\n${list}`;
-    return tell(
-      session,
-      'notice',
-      `${found}\nRun duplicity again with the --force option to actually delete.`,
-    );
+    tell(session, 'notice', `${found}\nRun duplicity again with the --force option to actually delete.`);
+    return { deleted: false, names, chains: [] };
   }
   tell(session, 'notice', `Deleting ${one ? 'this file' : 'these files'} from backend:\n${list}`);
   if (!options.dryRun) await withSpool(session, () => removeFiles(session, extraneous));
+  return { deleted: !options.dryRun, names, chains: [] };
 }
 
 /** Deletes old chains. None that a newer set builds on, and never the newest one. */
@@ -66,7 +73,7 @@ export async function removeOld(
   session: Session,
   oldest: OldestKept,
   options: RemovalOptions,
-): Promise<void> {
+): Promise<RemovalReport> {
   const catalog = await readCollection(session);
   tellWarnings(session, catalog);
   const time = oldest.kind === 'before' ? oldest.time : startOfChain(catalog, oldest.chains);
@@ -74,8 +81,12 @@ export async function removeOld(
   tellKept(session, old);
   if (old.chains.length === 0) {
     tell(session, 'notice', 'No old backup sets found, nothing deleted.');
-    return;
+    return { deleted: false, names: [], chains: [] };
   }
+  const chains = old.chains.map((chain) => {
+    const { startTime, endTime } = chain;
+    return { startTime, endTime, sets: setsOf(chain, old).length };
+  });
   const one = old.chains.length === 1;
   const times = old.chains.map(({ endTime }) => prettyTime(endTime)).toReversed();
   await tellColdRemoval(
@@ -86,16 +97,21 @@ export async function removeOld(
   if (!options.force) {
     const found = `Found old backup ${one ? 'chain' : 'chains'} at the following ${one ? 'time' : 'times'}:`;
     const advice = 'Rerun command with --force option to actually delete.';
-    return tell(session, 'notice', [found, ...times, advice].join('\n'));
+    tell(session, 'notice', [found, ...times, advice].join('\n'));
+    return { deleted: false, names: [], chains };
   }
   tell(
     session,
     'notice',
     [`Deleting backup ${one ? 'chain at time' : 'chains at times'}:`, ...times].join('\n'),
   );
-  if (options.dryRun) return removeChains(session, old, true);
+  if (options.dryRun) {
+    await removeChains(session, old, true);
+    return { deleted: false, names: [], chains };
+  }
   // A restore may be waiting for volumes of these chains, without the lock of the archive.
   await withSpool(session, () => removeChains(session, old, false));
+  return { deleted: true, names: [], chains };
 }
 
 function tellKept(session: Session, { needed, isNewestOld }: OldBackups): void {

@@ -10,6 +10,7 @@ import type { Session } from '../../operations/session.js';
 import { startSourceSides } from '../../operations/source-side.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { recordKinds } from '../record-kinds.js';
+import { backupJson } from '../render/json.js';
 import { message } from '../render/log-record.js';
 import { statisticsText } from '../render/statistics.js';
 import { readSelection, selectionContext } from '../selection.js';
@@ -80,7 +81,9 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     } finally {
       await sources.stop();
     }
-    if (!options.flag('no-print-statistics')) {
+    if (options.flag('json')) {
+      terminal.out(backupJson(reports, dryRun));
+    } else if (!options.flag('no-print-statistics')) {
       for (const { statistics } of reports)
         terminal.tell({ ...message('notice', statisticsText(statistics)), always: true });
     }

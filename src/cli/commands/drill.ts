@@ -1,7 +1,8 @@
 import { withSession } from '../../app/session.js';
-import { displayKey } from '../../base/path-key.js';
+import { displayKey, slashPath } from '../../base/path-key.js';
 import { parseInterval } from '../../format/times.js';
 import { type DrillReport, drill } from '../../operations/drill.js';
+import { jsonPath } from '../render/json.js';
 import { message } from '../render/log-record.js';
 import { durationText, sizeText } from '../render/statistics.js';
 import { sessionSettings } from '../session-settings.js';
@@ -61,7 +62,7 @@ function drillJson(report: DrillReport): string {
   return JSON.stringify(
     {
       ok: files.every(({ problem }) => problem === undefined),
-      files: files.map(({ key, problem }) => ({ path: displayKey(key), problem: problem ?? null })),
+      files: files.map(({ key, problem }) => ({ ...jsonPath(slashPath(key)), problem: problem ?? null })),
       volumes,
       thawedVolumes,
       thawedBytes,

@@ -11,6 +11,7 @@ import { canonicalRoot } from '../../source/source-path.js';
 import type { OptionValues } from '../arguments.js';
 import { recordKinds } from '../record-kinds.js';
 import { renameOption } from '../renames.js';
+import { jsonDocument } from '../render/json.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
 import { planPrinter, requireVolumes } from './thaw.js';
@@ -54,6 +55,10 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
       ignoreErrors: options.flag('ignore-errors'),
     }),
   );
+  if (options.flag('json')) {
+    const { entries, contentBytes, failures } = result;
+    terminal.out(jsonDocument({ entries, bytes: contentBytes, failures }));
+  }
   if (result.failures === 0) return 0;
   const entries = result.failures === 1 ? '1 entry' : `${result.failures} entries`;
   const text = `${entries} could not be restored; see the warnings above.`;

@@ -12,6 +12,7 @@ import {
   collectionStatusText,
   fileChangedText,
 } from '../render/collection-status.js';
+import { changeJson, collectionJson, fileChangesJson } from '../render/json.js';
 import { infoCode, type LogRecord } from '../render/log-record.js';
 import { sessionSettings } from '../session-settings.js';
 import type { Terminal } from '../terminal.js';
@@ -23,39 +24,57 @@ export const statusCommand: Command = async (line, environment, terminal) => {
   const settings = await sessionSettings(requireUrl(url), 'metadata', options, environment, terminal);
   const changedFile = options.text('file-changed');
   const setNumber = options.number('show-changes-in-set');
+  const isJson = options.flag('json');
   await withSession(settings, async (session) => {
-    if (setNumber !== undefined) await showChangesInSet(session, terminal, setNumber);
-    else if (changedFile !== undefined) await showChangesOfFile(session, terminal, changedFile);
-    else await showCollection(session, terminal);
+    if (setNumber !== undefined) await showChangesInSet(session, terminal, setNumber, isJson);
+    else if (changedFile !== undefined) await showChangesOfFile(session, terminal, changedFile, isJson);
+    else await showCollection(session, terminal, isJson);
   });
   return 0;
 };
 
-async function showCollection(session: Session, terminal: Terminal): Promise<void> {
+async function showCollection(session: Session, terminal: Terminal, isJson: boolean): Promise<void> {
   const catalog = await readCollection(session);
   tellWarnings(session, catalog);
   const last = lastFullTime(catalog);
   tell(session, 'notice', `Last full backup date: ${last === undefined ? 'none' : prettyTime(last)}`);
+  const places = { archiveFolder: session.archive.folder };
+  if (isJson) return terminal.out(collectionJson(catalog, places));
   terminal.tell({
-    ...statusRecord(collectionStatusText(catalog, { archiveFolder: session.archive.folder })),
+    ...statusRecord(collectionStatusText(catalog, places)),
     extra: `\n${collectionStatusLogLines(catalog).join('\n')}`,
   });
 }
 
-async function showChangesInSet(session: Session, terminal: Terminal, number: number): Promise<void> {
+async function showChangesInSet(
+  session: Session,
+  terminal: Terminal,
+  number: number,
+  isJson: boolean,
+): Promise<void> {
   const sets = newestSets(await collectionWithManifests(session));
   const set = sets.at(-1 - number);
   if (number >= sets.length || set === undefined) {
     throw commandLineError(`--show-changes-in-set: the newest chain has ${sets.length} sets, counted from 0`);
   }
+  if (isJson) {
+    for await (const change of filesOfSet(session, set)) terminal.out(changeJson(change));
+    return;
+  }
   for await (const text of changesInSetText(set, () => filesOfSet(session, set)))
     terminal.tell(statusRecord(text));
 }
 
-async function showChangesOfFile(session: Session, terminal: Terminal, path: string): Promise<void> {
+async function showChangesOfFile(
+  session: Session,
+  terminal: Terminal,
+  path: string,
+  isJson: boolean,
+): Promise<void> {
   const bytes = latin1OfNative(path);
   const records = await changesOfFile(session, await collectionWithManifests(session), keyOfSlashPath(bytes));
-  terminal.tell(statusRecord(fileChangedText(bytes, records)));
+  if (isJson) terminal.out(fileChangesJson(bytes, records));
+  else terminal.tell(statusRecord(fileChangedText(bytes, records)));
 }
 
 function collectionWithManifests(session: Session): Promise<Catalog> {
