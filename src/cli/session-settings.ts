@@ -36,6 +36,7 @@ export async function sessionSettings(
       signature: options.text('file-prefix-signature') ?? '',
       archive: options.text('file-prefix-archive') ?? '',
       form: nameForm(options),
+      statistics: options.text('file-prefix-jsonstat') ?? '',
     },
     ...encryption,
     syncMode: syncMode(options),

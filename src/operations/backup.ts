@@ -57,6 +57,7 @@ export interface BackupOptions {
 
 export interface BackupReport {
   kind: 'full' | 'incremental';
+  times: SetTimes;
   statistics: BackupStatistics;
 }
 
@@ -226,7 +227,7 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
   const knownSignatures = signatures?.files.map(({ name }) => archive.pathOf(name)) ?? [];
   if (options.dryRun) {
     await permission;
-    return { kind, statistics: await countOnly(session, options, knownSignatures) };
+    return { kind, times, statistics: await countOnly(session, options, knownSignatures) };
   }
   const startTime = Date.now() / 1000;
   const set = new SetWriter(archive, {
@@ -270,7 +271,7 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
         endTime: Date.now() / 1000,
         totalDestinationSizeChangeBytes: 0,
       };
-      return { kind, statistics };
+      return { kind, times, statistics };
     }
     await cutter.finish();
     await sending.drain();
@@ -285,7 +286,7 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
     if (done.index !== undefined) {
       await keepIndex(archive, done.index, [...knownSignatures, archive.pathOf(set.names.localSignatures)]);
     }
-    return { kind, statistics };
+    return { kind, times, statistics };
   } catch (error) {
     await source.stop();
     await cutter.abort();

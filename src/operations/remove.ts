@@ -1,3 +1,5 @@
+import { allSets, type Catalog } from '../chain/catalog.js';
+import { unsealedName } from '../chain/metadata.js';
 import {
   backupsBefore,
   type Extraneous,
@@ -12,6 +14,7 @@ import { type EpochSeconds, prettyTime } from '../format/times.js';
 import { withSpool } from './cold-volumes.js';
 import { readCollection, tellWarnings } from './collection.js';
 import { type Session, tell } from './session.js';
+import { statisticsNames } from './statistics-file.js';
 
 /** What is old. */
 export type OldestKept =
@@ -51,6 +54,7 @@ export async function cleanup(session: Session, options: RemovalOptions): Promis
   const catalog = await readCollection(session);
   tellWarnings(session, catalog);
   const extraneous = extraneousFiles(catalog);
+  extraneous.remote.push(...(await strayStatistics(session, catalog)));
   const names = [...extraneous.local, ...extraneous.remote];
   if (names.length === 0) {
     tell(session, 'warning', 'No extraneous files found, nothing deleted in cleanup.');
@@ -139,10 +143,15 @@ async function removeChains(session: Session, old: OldBackups, dryRun: boolean):
     tell(session, 'notice', `${what('signature')} ${prettyTime(chain.endTime)}`);
     if (!dryRun) await removeSignatures(session, chain, old.keepFull);
   }
+  const statistics = statisticsNames(session, await listedNames(session));
   for (const chain of old.chains) {
     tell(session, 'notice', `${what('backup')} ${prettyTime(chain.endTime)}`);
     if (dryRun) continue;
-    for (const set of setsOf(chain, old)) await removeSet(session, set);
+    for (const set of setsOf(chain, old)) {
+      await removeSet(session, set);
+      const name = statistics.get(timesKey(set.times));
+      if (name !== undefined) await removeFiles(session, { remote: [name], local: [unsealedName(name)] });
+    }
   }
 }
 
@@ -168,6 +177,17 @@ async function removeSet({ backend, archive, prefixes }: Session, set: BackupSet
   for (const { name, parsed } of parseNames(await archive.list(), prefixes)) {
     if (timesKey(parsed.set) === timesKey(set.times)) await archive.remove(name);
   }
+}
+
+/** Statistics of sets that are gone. */
+async function strayStatistics(session: Session, { chains }: Catalog): Promise<string[]> {
+  const known = new Set(chains.flatMap(allSets).map(({ times }) => timesKey(times)));
+  const stored = statisticsNames(session, await listedNames(session));
+  return [...stored].filter(([key]) => !known.has(key)).map(([, name]) => name);
+}
+
+async function listedNames({ backend }: Session): Promise<string[]> {
+  return (await backend.list()).map(({ name }) => name);
 }
 
 async function removeFiles({ backend, archive }: Session, { remote, local }: Extraneous): Promise<void> {

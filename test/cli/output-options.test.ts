@@ -1,13 +1,13 @@
 /** What is told, where and how: by level, with times, as JSON, how far a run is. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { describeTree } from '../trees/describe.js';
 import { changeSmallTree, smallTree } from './small-tree.js';
-import { withTrial } from './trial.js';
+import { namesIn, withTrial } from './trial.js';
 
 describe('--log-file and --log-fd', () => {
   it('add to a file, and go where the descriptor does; what cannot be written is an error', () =>
@@ -222,5 +222,33 @@ describe('--json', () => {
         files: ['duplicity-full.20200101T000000Z.vol1.difftar'],
         chains: [],
       });
+    }));
+});
+
+describe('--jsonstat', () => {
+  it('keeps the statistics of each set beside it, until the set goes', () =>
+    withTrial('passphrase', async (trial) => {
+      smallTree(trial.source);
+      const prefix = ['--file-prefix-jsonstat', 's_'];
+      const stored = () => namesIn(trial.store).filter((name) => name.includes('jsonstat'));
+      const { stdout } = await trial.full('--jsonstat', ...prefix, '--current-time', '1700000000');
+      assert.deepEqual(stored(), ['s_duplicity-full.20231114T221320Z.jsonstat.gpg']);
+      await trial.full('--current-time', '1700000100');
+      for (const from of ['archive', 'store']) {
+        const status = await trial.run([...prefix, '--jsonstat', '-v0', 'collection-status', trial.url]);
+        const { chains } = JSON.parse(status.stdout);
+        const [first, second] = chains.map(({ sets }: { sets: unknown[] }) => sets[0]);
+        assert.equal(first.statistics.NewFileSize, Number(/NewFileSize (\d+)/.exec(stdout)?.[1]), from);
+        assert.equal(second.statistics, null);
+        rmSync(join(trial.archive, 'trial'), { recursive: true });
+        await trial.run(['collection-status', trial.url]);
+      }
+      await trial.run(['remove-all-but-n-full', '1', '--force', ...prefix, trial.url]);
+      assert.deepEqual(stored(), []);
+      const stray = 's_duplicity-full.20200101T000000Z.jsonstat';
+      writeFileSync(join(trial.store, stray), '{}');
+      const { told } = await trial.run(['cleanup', '--force', ...prefix, trial.url]);
+      assert.match(told, new RegExp(stray));
+      assert.deepEqual(stored(), []);
     }));
 });

@@ -8,6 +8,7 @@ import { type BackupReport, backup } from '../../operations/backup.js';
 import { withMendedArchive } from '../../operations/mend-archive.js';
 import type { Session } from '../../operations/session.js';
 import { startSourceSides } from '../../operations/source-side.js';
+import { storeStatistics } from '../../operations/statistics-file.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { recordKinds } from '../record-kinds.js';
 import { backupJson } from '../render/json.js';
@@ -72,7 +73,10 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     };
     const run = async (session: Session) => {
       if (options.flag('progress') && !dryRun) await estimate(session);
-      return withMendedArchive(session, () => attempt(session, dryRun));
+      const reports = await withMendedArchive(session, () => attempt(session, dryRun));
+      if (options.flag('jsonstat') && !dryRun)
+        for (const report of reports) await storeStatistics(session, report);
+      return reports;
     };
     let reports: BackupReport[];
     try {

@@ -1,10 +1,11 @@
 import { withSession } from '../../app/session.js';
 import { keyOfSlashPath, latin1OfNative } from '../../base/path-key.js';
-import { type Catalog, lastFullTime } from '../../chain/catalog.js';
+import { allSets, type Catalog, lastFullTime } from '../../chain/catalog.js';
 import { prettyTime } from '../../format/times.js';
 import { readCollection, synchronisedCollection, tellWarnings } from '../../operations/collection.js';
 import { changesOfFile, filesOfSet, newestSets } from '../../operations/history.js';
 import { type Session, tell } from '../../operations/session.js';
+import { readStatistics } from '../../operations/statistics-file.js';
 import { commandLineError } from '../arguments.js';
 import {
   changesInSetText,
@@ -28,18 +29,26 @@ export const statusCommand: Command = async (line, environment, terminal) => {
   await withSession(settings, async (session) => {
     if (setNumber !== undefined) await showChangesInSet(session, terminal, setNumber, isJson);
     else if (changedFile !== undefined) await showChangesOfFile(session, terminal, changedFile, isJson);
-    else await showCollection(session, terminal, isJson);
+    else await showCollection(session, terminal, isJson, options.flag('jsonstat'));
   });
   return 0;
 };
 
-async function showCollection(session: Session, terminal: Terminal, isJson: boolean): Promise<void> {
+async function showCollection(
+  session: Session,
+  terminal: Terminal,
+  isJson: boolean,
+  hasStatistics: boolean,
+): Promise<void> {
   const catalog = await readCollection(session);
   tellWarnings(session, catalog);
   const last = lastFullTime(catalog);
   tell(session, 'notice', `Last full backup date: ${last === undefined ? 'none' : prettyTime(last)}`);
   const places = { archiveFolder: session.archive.folder };
-  if (isJson) return terminal.out(collectionJson(catalog, places));
+  const statistics = hasStatistics
+    ? await readStatistics(session, catalog.chains.flatMap(allSets))
+    : undefined;
+  if (isJson || hasStatistics) return terminal.out(collectionJson(catalog, places, statistics));
   terminal.tell({
     ...statusRecord(collectionStatusText(catalog, places)),
     extra: `\n${collectionStatusLogLines(catalog).join('\n')}`,

@@ -68,15 +68,22 @@ function statisticsJson({ startTime, endTime, ...counts }: BackupStatistics) {
   return { startTime, endTime, elapsedSeconds: endTime - startTime, ...counts };
 }
 
-/** The state of a collection. */
-export function collectionJson(catalog: Catalog, { archiveFolder }: StatusPlaces): string {
+/** The state of a collection; with `statistics`, what was kept of each set. */
+export function collectionJson(
+  catalog: Catalog,
+  { archiveFolder }: StatusPlaces,
+  statistics?: ReadonlyMap<BackupSet, unknown>,
+): string {
   const { chains, primary, orphanedSets, incompleteSets, warnings } = catalog;
   const last = lastFullTime(catalog);
   const chainJson = (chain: BackupChain) => ({
     isPrimary: chain === primary?.chain,
     startTime: jsonTime(chain.startTime),
     endTime: jsonTime(chain.endTime),
-    sets: allSets(chain).map(setJson),
+    sets: allSets(chain).map((set) => ({
+      ...setJson(set),
+      ...(statistics && { statistics: statistics.get(set) ?? null }),
+    })),
   });
   return jsonDocument({
     archiveFolder,
