@@ -61,6 +61,7 @@ export async function withSession<T>(
     environment,
     homeDirectory: environment.HOME ?? homedir(),
   });
+  events({ kind: 'message', level: 'info', text: `Using archive dir: ${folder}` });
   const registry = backendRegistry();
   const opened = await registry.open(settings.url, {
     env: environment,

@@ -41,6 +41,8 @@ export async function run(
       terminal.setDrawing(undefined);
       terminal.tell({ level: 0, code: exitStatus, text: interruptionText(signal, name) });
     });
+    terminal.event({ kind: 'message', level: 'info', text: `${versionLine()}, Node.js ${process.version}` });
+    terminal.event({ kind: 'message', level: 'info', text: `Main action: ${name}` });
     if (longCommands.has(name)) {
       showProgress(terminal, {
         isAsked: line.options.flag('progress'),

@@ -74,6 +74,8 @@ export function withRetries(inner: StorageBackend, options: RetryOptions): Stora
     call: () => Promise<Result>,
     logExtra?: string,
   ): Promise<Result> {
+    const told = `${inner.description}: ${displayBytes(what)}`;
+    options.onEvent?.({ kind: 'message', level: 'debug', text: told });
     for (let failures = 1; ; failures++) {
       try {
         return await call();
