@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import type { EventSink } from '../base/events.js';
+import { unlessInterrupted } from '../base/interruption.js';
 import { LocalArchive } from '../chain/archive.js';
 import { archiveFolder } from '../chain/archive-folder.js';
 import { acquireArchiveLock } from '../chain/lock.js';
@@ -17,6 +18,7 @@ import { multiDriver } from '../storage/multi/open.js';
 import type { BackendOptions } from '../storage/registry.js';
 import { BackendRegistry } from '../storage/registry.js';
 import { swiftDriver } from '../storage/swift/driver.js';
+import { interruptible } from '../storage/wrappers/interruptible.js';
 import { makeTempFolder, removeDeadTempFolders } from './temp-folder.js';
 
 /** All that a session is composed from. */
@@ -34,7 +36,12 @@ export interface SessionSettings {
   now(): EpochSeconds;
   events: EventSink;
   tellFiles: boolean;
+  /** Raised when the run is to end at once. */
+  interruption?: AbortSignal | undefined;
 }
+
+/** How long what an operation has under way may take to be cleaned up when it is interrupted. */
+const interruptionGraceMs = 1500;
 
 /** The storages this build knows. */
 export function backendRegistry(): BackendRegistry {
@@ -46,7 +53,7 @@ export async function withSession<T>(
   settings: SessionSettings,
   action: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { environment, events } = settings;
+  const { environment, events, interruption } = settings;
   const folder = archiveFolder({
     archiveDir: settings.archiveDir,
     name: settings.name,
@@ -54,13 +61,15 @@ export async function withSession<T>(
     environment,
     homeDirectory: environment.HOME ?? homedir(),
   });
+  events({ kind: 'message', level: 'info', text: `Using archive dir: ${folder}` });
   const registry = backendRegistry();
-  const backend = await registry.open(settings.url, {
+  const opened = await registry.open(settings.url, {
     env: environment,
     registry,
     options: settings.backend,
     onEvent: events,
   });
+  const backend = interruption === undefined ? opened : interruptible(opened, interruption);
   try {
     const archive = await LocalArchive.open(folder);
     const lock = await acquireArchiveLock(folder, { env: environment });
@@ -83,7 +92,7 @@ export async function withSession<T>(
       };
       const plain = { tempDir: tempFolder, onWarning: seal.onWarning };
       const cipher = createCipher(seal);
-      return await action({
+      const session: Session = {
         backend,
         retries: { attempts: settings.backend.numRetries, delayMs: settings.backend.retryDelayMs },
         archive,
@@ -101,7 +110,9 @@ export async function withSession<T>(
         now: settings.now,
         events,
         tellFiles: settings.tellFiles,
-      });
+        interruption,
+      };
+      return await unlessInterrupted(interruption, interruptionGraceMs, action(session));
     } finally {
       await compressor.close();
       process.off('exit', removeTemp);

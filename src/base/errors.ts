@@ -70,6 +70,8 @@ export class TundraError extends Error {
   readonly advice: string | undefined;
   readonly retry: Retry;
   readonly retryAfterMs: number | undefined;
+  /** What the machine log has behind the status, for programs: `get 'NAME'`. */
+  logExtra: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });

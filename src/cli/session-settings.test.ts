@@ -4,9 +4,9 @@ import { inspect } from 'node:util';
 import type { SessionSettings } from '../app/session.js';
 import { parseCommandLine } from './arguments.js';
 import { sessionSettings } from './session-settings.js';
-import { createTerminal } from './terminal.js';
+import { createTerminal, plainTerminal } from './terminal.js';
 
-const terminal = createTerminal(3);
+const terminal = createTerminal(plainTerminal);
 
 /** The settings that a command line makes. */
 async function settingsOf(...argv: string[]): Promise<SessionSettings> {

@@ -24,7 +24,7 @@ export async function sessionSettings(
     return value === undefined ? ms : value * 1000;
   };
   const fixedTime = options.number('current-time');
-  const encryption = await encryptionSettings(purpose, options, environment);
+  const encryption = await encryptionSettings(purpose, options, environment, terminal.interruption);
   return {
     url,
     archiveDir: options.text('archive-dir'),
@@ -36,6 +36,7 @@ export async function sessionSettings(
       signature: options.text('file-prefix-signature') ?? '',
       archive: options.text('file-prefix-archive') ?? '',
       form: nameForm(options),
+      statistics: options.text('file-prefix-jsonstat') ?? '',
     },
     ...encryption,
     syncMode: syncMode(options),
@@ -50,6 +51,7 @@ export async function sessionSettings(
     now: () => fixedTime ?? Math.floor(Date.now() / 1000),
     events: (event) => terminal.event(event),
     tellFiles: terminal.verbosity >= 5,
+    interruption: terminal.interruption,
   };
 }
 
@@ -89,6 +91,7 @@ async function encryptionSettings(
   purpose: Purpose,
   options: OptionValues,
   environment: NodeJS.ProcessEnv,
+  interruption: AbortSignal | undefined,
 ): Promise<Encryption> {
   const secret = (name: string) =>
     environment[name] === undefined ? undefined : new Secret(environment[name]);
@@ -101,7 +104,7 @@ async function encryptionSettings(
   const isEncrypted = !options.flag('no-encryption');
   let passphrase = secret('PASSPHRASE');
   if (isEncrypted && !hasKeys && !useAgent && passphrase === undefined && purpose !== 'metadata') {
-    passphrase = await askSymmetricPassphrase(purpose === 'write');
+    passphrase = await askSymmetricPassphrase(purpose === 'write', interruption);
   }
   // A key that signs and that is encrypted to has one passphrase, whichever of the two variables holds it.
   if (signKey !== undefined && [...encryptKeys, ...hiddenEncryptKeys].includes(signKey)) {

@@ -38,6 +38,8 @@ export interface NamePrefixes {
   archive: string;
   /** Another form than today's. */
   form?: NameForm | undefined;
+  /** For what `--jsonstat` keeps. */
+  statistics?: string | undefined;
 }
 
 export const noPrefixes: NamePrefixes = { all: '', manifest: '', signature: '', archive: '' };

@@ -70,7 +70,7 @@ export interface BackupThreadJob {
 }
 
 export type BackupThreadMessage =
-  | { kind: 'batch'; batch: PackedBatch; sourceBytes: number }
+  | { kind: 'batch'; batch: PackedBatch; sourceBytes: number; changedBytes: number }
   | { kind: 'events'; events: OperationEvent[] }
   | { kind: 'done'; counts: BackupCounts; fileListCount: number; index: UpdatedIndex | undefined }
   /** The file that was to be gone on with is another one now. Nothing was packed. */
@@ -101,6 +101,9 @@ class SourceThread {
   readonly #deltaBuilder: DeltaBuilder;
   readonly #readBuffer = Buffer.allocUnsafeSlow(readBytes);
   readonly #events: EventBatch;
+  /** The file that is being read, and the sizes of what was packed before it. */
+  #packing: SourceFile | undefined;
+  #changedBytes = 0;
 
   constructor(input: BackupThreadInput, job: BackupThreadJob, send: (message: BackupThreadMessage) => void) {
     this.#input = input;
@@ -115,7 +118,9 @@ class SourceThread {
       this.#events.flush();
       // Whoever seals these blocks notes that they are stored: then their signatures must not be lost.
       this.#signatures?.flush();
-      send({ kind: 'batch', batch, sourceBytes: this.#counts.sourceFileSizeBytes });
+      const readBytes = this.#packing?.size ?? 0;
+      const sourceBytes = this.#counts.sourceFileSizeBytes + readBytes;
+      send({ kind: 'batch', batch, sourceBytes, changedBytes: this.#changedBytes + readBytes });
     });
     if (job.signatureFile !== undefined) this.#signatures = new SignatureFileWriter(job.signatureFile);
     if (job.fileListFile !== undefined) this.#fileList = new LineFile(job.fileListFile);
@@ -273,6 +278,7 @@ class SourceThread {
     this.#packer.addEntry(entry.key, entry.attributes);
     this.#signatures?.add('snapshot', entry.key, headerOf('', entry.attributes));
     this.#counts.sourceFileSizeBytes += entry.sizeBytes;
+    this.#changedBytes += entry.sizeBytes;
     this.#countNew(entry);
   }
 
@@ -407,6 +413,7 @@ class SourceThread {
     const interrupted = this.#interrupted;
     const isLarge = stats.size >= blockSizeBytes;
     const stamp = isLarge && isSettled(stats, Date.now()) ? fileStamp(stats) : undefined;
+    this.#packing = file;
     try {
       if (interrupted === undefined) {
         this.#packer.addFile(kind, key, attributes, sizeHintBytes, read, stamp);
@@ -422,8 +429,11 @@ class SourceThread {
       if (file.error === undefined) throw error;
       this.#fail(entry.key, file.error);
       return undefined;
+    } finally {
+      this.#packing = undefined;
     }
     this.#counts.sourceFileSizeBytes += file.size;
+    this.#changedBytes += file.size;
     if (file.error !== undefined) {
       this.#fail(entry.key, file.error, `after ${file.size} bytes, which are kept`);
     } else if (file.size !== entry.sizeBytes) {

@@ -57,6 +57,7 @@ export interface BackupOptions {
 
 export interface BackupReport {
   kind: 'full' | 'incremental';
+  times: SetTimes;
   statistics: BackupStatistics;
 }
 
@@ -242,7 +243,7 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
   const knownSignatures = signatures?.files.map(({ name }) => archive.pathOf(name)) ?? [];
   if (options.dryRun) {
     await permission;
-    return { kind, statistics: await countOnly(session, options, knownSignatures) };
+    return { kind, times, statistics: await countOnly(session, options, knownSignatures) };
   }
   const startTime = Date.now() / 1000;
   const set = new SetWriter(archive, {
@@ -286,7 +287,7 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
         endTime: Date.now() / 1000,
         totalDestinationSizeChangeBytes: 0,
       };
-      return { kind, statistics };
+      return { kind, times, statistics };
     }
     await cutter.finish();
     await sending.drain();
@@ -301,7 +302,7 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
     if (done.index !== undefined) {
       await keepIndex(archive, done.index, [...knownSignatures, archive.pathOf(set.names.localSignatures)]);
     }
-    return { kind, statistics };
+    return { kind, times, statistics };
   } catch (error) {
     await source.stop();
     await cutter.abort();
@@ -340,7 +341,11 @@ async function packVolumes(
           start = end;
         }
         slots.release(slot);
-        session.events({ kind: 'progress', bytesDone: message.sourceBytes });
+        session.events({
+          kind: 'progress',
+          bytesDone: message.sourceBytes,
+          changedBytes: message.changedBytes,
+        });
         break;
       }
       case 'events':
@@ -427,8 +432,15 @@ class VolumeSender {
     const { backend, events } = this.#session;
     const { failAfterVolume, skippedVolume } = this.#options;
     await this.#queue.add(async () => {
+      const name = this.#set.names.volume(number);
+      events({ kind: 'upload', phase: 'begin', name, sizeBytes });
       if (number === skippedVolume) await rm(volume.path);
-      else this.bytesSent += await uploadFile(backend, this.#set.names.volume(number), volume.path);
+      else {
+        this.bytesSent += await uploadFile(backend, name, volume.path, (sizeBytes) =>
+          events({ kind: 'sent', sizeBytes }),
+        );
+      }
+      events({ kind: 'upload', phase: 'end', name, sizeBytes });
       events({ kind: 'volume', number, sizeBytes });
       if (number === failAfterVolume) {
         throw new TundraError('unexpected', `Stopped after volume ${number}, as --fail asks for.`);

@@ -5,7 +5,7 @@ import { signatureChainAt, withoutInterrupted } from '../chain/catalog.js';
 import { indexName } from '../chain/index-update.js';
 import { IndexedSignatures } from '../chain/indexed-signatures.js';
 import { type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
-import { type EpochSeconds, prettyTime } from '../format/times.js';
+import { type EpochSeconds, formatTime, prettyTime } from '../format/times.js';
 import { synchronisedCollection, tellLastFull } from './collection.js';
 import { ArchiveMender } from './mend-archive.js';
 import { type Session, tell } from './session.js';
@@ -74,6 +74,7 @@ export async function signatureFilesAt(session: Session, time: EpochSeconds | un
       'warning',
       `No signature chain for the requested time. Using oldest available chain, starting at time ${prettyTime(chain.startTime)}.`,
       11,
+      formatTime(chain.startTime),
     );
   }
   const files = chain.files.filter(({ end }, index) => index === 0 || end <= at);

@@ -1,5 +1,12 @@
-import { type Catalog, catalogWithout, interruptedSet, withoutInterrupted } from '../chain/catalog.js';
+import {
+  allSets,
+  type Catalog,
+  catalogWithout,
+  interruptedSet,
+  withoutInterrupted,
+} from '../chain/catalog.js';
 import { checkpointName } from '../chain/checkpoint.js';
+import { unsealedName } from '../chain/metadata.js';
 import {
   backupsBefore,
   type Extraneous,
@@ -14,6 +21,7 @@ import { type EpochSeconds, prettyTime } from '../format/times.js';
 import { withSpool } from './cold-volumes.js';
 import { readCollection, tellLastFull, tellWarnings } from './collection.js';
 import { type Session, tell } from './session.js';
+import { statisticsNames } from './statistics-file.js';
 
 /** What is old. */
 export type OldestKept =
@@ -39,29 +47,37 @@ export interface ColdRemoval {
   madeAt: EpochSeconds;
 }
 
+/** What was deleted, or, where it was not forced, would be. */
+export interface RemovalReport {
+  deleted: boolean;
+  /** Of what is left of no backup. */
+  names: string[];
+  /** Of old chains. */
+  chains: { startTime: EpochSeconds; endTime: EpochSeconds; sets: number }[];
+}
+
 /** Deletes files that belong to no finished backup. */
-export async function cleanup(session: Session, options: RemovalOptions): Promise<void> {
+export async function cleanup(session: Session, options: RemovalOptions): Promise<RemovalReport> {
   const catalog = await readCollection(session);
   tellWarnings(session, catalog);
   tellLastFull(session, catalog);
   const extraneous = withInterrupted(session, catalog);
+  extraneous.remote.push(...(await strayStatistics(session, catalog)));
   const names = [...extraneous.local, ...extraneous.remote];
   if (names.length === 0) {
     tell(session, 'warning', 'No extraneous files found, nothing deleted in cleanup.');
-    return;
+    return { deleted: false, names, chains: [] };
   }
   const [one, list] = [names.length === 1, names.join('\n')];
   await tellColdRemoval(session, extraneous.remote, options);
   if (!options.force) {
     const found = `Found the following file${one ? '' : 's'} to delete:\n${list}`;
-    return tell(
-      session,
-      'notice',
-      `${found}\nRun duplicity again with the --force option to actually delete.`,
-    );
+    tell(session, 'notice', `${found}\nRun duplicity again with the --force option to actually delete.`);
+    return { deleted: false, names, chains: [] };
   }
   tell(session, 'notice', `Deleting ${one ? 'this file' : 'these files'} from backend:\n${list}`);
   if (!options.dryRun) await withSpool(session, () => removeFiles(session, extraneous));
+  return { deleted: !options.dryRun, names, chains: [] };
 }
 
 /** Also what an interrupted backup has left, which the next one would go on with. */
@@ -85,7 +101,7 @@ export async function removeOld(
   session: Session,
   oldest: OldestKept,
   options: RemovalOptions,
-): Promise<void> {
+): Promise<RemovalReport> {
   const listed = await readCollection(session);
   tellWarnings(session, listed);
   // A backup that was interrupted must not make the last one that can be restored an old one.
@@ -96,8 +112,12 @@ export async function removeOld(
   tellKept(session, old);
   if (old.chains.length === 0) {
     tell(session, 'notice', 'No old backup sets found, nothing deleted.');
-    return;
+    return { deleted: false, names: [], chains: [] };
   }
+  const chains = old.chains.map((chain) => {
+    const { startTime, endTime } = chain;
+    return { startTime, endTime, sets: setsOf(chain, old).length };
+  });
   const one = old.chains.length === 1;
   const times = old.chains.map(({ endTime }) => prettyTime(endTime)).toReversed();
   await tellColdRemoval(
@@ -108,16 +128,21 @@ export async function removeOld(
   if (!options.force) {
     const found = `Found old backup ${one ? 'chain' : 'chains'} at the following ${one ? 'time' : 'times'}:`;
     const advice = 'Rerun command with --force option to actually delete.';
-    return tell(session, 'notice', [found, ...times, advice].join('\n'));
+    tell(session, 'notice', [found, ...times, advice].join('\n'));
+    return { deleted: false, names: [], chains };
   }
   tell(
     session,
     'notice',
     [`Deleting backup ${one ? 'chain at time' : 'chains at times'}:`, ...times].join('\n'),
   );
-  if (options.dryRun) return removeChains(session, old, true);
+  if (options.dryRun) {
+    await removeChains(session, old, true);
+    return { deleted: false, names: [], chains };
+  }
   // A restore may be waiting for volumes of these chains, without the lock of the archive.
   await withSpool(session, () => removeChains(session, old, false));
+  return { deleted: true, names: [], chains };
 }
 
 function tellKept(session: Session, { needed, isNewestOld }: OldBackups): void {
@@ -145,10 +170,15 @@ async function removeChains(session: Session, old: OldBackups, dryRun: boolean):
     tell(session, 'notice', `${what('signature')} ${prettyTime(chain.endTime)}`);
     if (!dryRun) await removeSignatures(session, chain, old.keepFull);
   }
+  const statistics = statisticsNames(session, await listedNames(session));
   for (const chain of old.chains) {
     tell(session, 'notice', `${what('backup')} ${prettyTime(chain.endTime)}`);
     if (dryRun) continue;
-    for (const set of setsOf(chain, old)) await removeSet(session, set);
+    for (const set of setsOf(chain, old)) {
+      await removeSet(session, set);
+      const name = statistics.get(timesKey(set.times));
+      if (name !== undefined) await removeFiles(session, { remote: [name], local: [unsealedName(name)] });
+    }
   }
 }
 
@@ -174,6 +204,17 @@ async function removeSet({ backend, archive, prefixes }: Session, set: BackupSet
   for (const { name, parsed } of parseNames(await archive.list(), prefixes)) {
     if (timesKey(parsed.set) === timesKey(set.times)) await archive.remove(name);
   }
+}
+
+/** Statistics of sets that are gone. */
+async function strayStatistics(session: Session, { chains }: Catalog): Promise<string[]> {
+  const known = new Set(chains.flatMap(allSets).map(({ times }) => timesKey(times)));
+  const stored = statisticsNames(session, await listedNames(session));
+  return [...stored].filter(([key]) => !known.has(key)).map(([, name]) => name);
+}
+
+async function listedNames({ backend }: Session): Promise<string[]> {
+  return (await backend.list()).map(({ name }) => name);
 }
 
 async function removeFiles({ backend, archive }: Session, { remote, local }: Extraneous): Promise<void> {

@@ -1,6 +1,8 @@
+import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { errorOfPlain, messageOf, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
+import { interrupted } from '../base/interruption.js';
 import { displayKey, isWithin, type PathKey, pathTo } from '../base/path-key.js';
 import { fetchOrder, type PlannedVolume, type RestorePlan } from '../chain/restore-plan.js';
 import { type RestoreShare, shareOut } from '../chain/restore-shares.js';
@@ -53,7 +55,9 @@ export async function runPlan(
   source.start();
   const shares = shareOut(plan, source.isCold ? 1 : sharesFor(session, plan, options, action));
   let leftOut = 0;
-  const server = new VolumeServer(source, session.opener, shares, options.requiredSigner, (error) => {
+  const read = { failed: false };
+  const counted = tellingVolumes(session, source, fetchOrder(plan).length, read);
+  const server = new VolumeServer(counted, session.opener, shares, options.requiredSigner, (error) => {
     if (!options.ignoreErrors) throw error;
     leftOut++;
     const status = error instanceof TundraError ? error.exitStatus : undefined;
@@ -87,19 +91,27 @@ export async function runPlan(
   const served = threads.map((thread, share) =>
     serve(thread, server, shares, (told) => events.add(share, told)).finally(() => events.end(share)),
   );
+  const onInterruption = () => {
+    source.giveUp();
+    progress.giveUp();
+  };
+  session.interruption?.addEventListener('abort', onInterruption);
   try {
     const results = await Promise.all(served);
+    if (session.interruption?.aborted) throw interrupted();
     const result = results.reduce<RestoreThreadResult>(sumOf, nothing);
     result.failures += leftOut + tellNoFolders(session, results);
     if (result.failures === 0) await source.clear?.();
     return result;
   } catch (error) {
+    read.failed = true;
     // The others take away what they were writing.
     source.giveUp();
     progress.giveUp();
     await Promise.allSettled(served);
     throw error;
   } finally {
+    session.interruption?.removeEventListener('abort', onInterruption);
     await Promise.all(threads.map((thread) => thread.stop()));
     events.flush();
     source.giveUp();
@@ -137,6 +149,34 @@ async function serve(
     }
   }
   throw new TundraError('unexpected', 'a restoring thread ended without a result');
+}
+
+/** The same source; tells of each volume that is done with, as long as the run has not failed. */
+function tellingVolumes(
+  { events }: Session,
+  source: VolumeSource,
+  count: number,
+  run: { failed: boolean },
+): VolumeSource {
+  const sizes = new Map<string, number>();
+  let number = 0;
+  return {
+    start: () => source.start(),
+    take: async (volume) => {
+      const taken = await source.take(volume);
+      sizes.set(volume.name, statSync(taken.path, { throwIfNoEntry: false })?.size ?? 0);
+      return taken;
+    },
+    release: async (volume) => {
+      await source.release(volume);
+      number++;
+      if (run.failed) return;
+      events({ kind: 'volume', number, count, sizeBytes: sizes.get(volume.name) ?? 0 });
+      sizes.delete(volume.name);
+    },
+    giveUp: () => source.giveUp(),
+    close: () => source.close(),
+  };
 }
 
 function volumeAt(shares: readonly RestoreShare[], { share, set, volume }: VolumePlace): PlannedVolume {

@@ -259,7 +259,8 @@ class RestoreThread {
         const place = renamedKey(renames, this.#relative(key));
         await this.#apply(writer, place, header, versions);
         this.#result.entries++;
-        if (tellFiles) this.#events.add({ kind: 'file', change: 'new', key });
+        const below = this.#relative(key);
+        if (tellFiles && below !== '') this.#events.add({ kind: 'restored', key: below, type: header.type });
       } catch (error) {
         this.#failOrThrow(key, error);
       }
@@ -334,7 +335,7 @@ class RestoreThread {
       },
       followLinks,
       owners: this.#owners,
-      onWarning: (kind, key, text) => this.#events.add(walkEvent(kind, key, text)),
+      onWarning: (kind, key, text) => this.#events.add(walkEvent(kind, root, key, text)),
     });
     let local = nextEntry(current);
     for await (const versions of paths) {

@@ -40,6 +40,8 @@ export interface Session {
   events: EventSink;
   /** Whether single files are to be told: the verbosity or a machine log asks for it. */
   tellFiles: boolean;
+  /** Raised when the run is to end at once: storage calls fail from then on. */
+  interruption?: AbortSignal | undefined;
 }
 
 export function tell(session: Session, level: Level, text: string, code?: number, extra?: string): void {

@@ -1,4 +1,5 @@
 import { MessageChannel } from 'node:worker_threads';
+import { interrupted } from '../base/interruption.js';
 import type { Latin1 } from '../base/path-key.js';
 import type { RecordKinds } from '../format/tar/records.js';
 import type { SelectionRule } from '../source/selection.js';
@@ -13,6 +14,8 @@ export interface SourceOptions {
   rules: readonly SelectionRule[];
   followLinks: boolean;
   recordKinds: RecordKinds;
+  /** Raised when the run is to end at once. */
+  interruption?: AbortSignal | undefined;
 }
 
 /** The source side of a backup, in two threads: the walk, and what compares and packs. */
@@ -49,7 +52,7 @@ const walkThreadUrl = new URL('./walk-thread.js', import.meta.url);
 const sourceThreadUrl = new URL('./backup-thread.js', import.meta.url);
 
 /** Starts to walk. That only reads, and stops by itself where it gets too far ahead. */
-function startSourceSide({ root, rules, followLinks, recordKinds }: SourceOptions): SourceSide {
+function startSourceSide({ root, rules, followLinks, recordKinds, interruption }: SourceOptions): SourceSide {
   const { port1, port2 } = new MessageChannel();
   const gate = WalkGate.create();
   const walking = startThread<WalkThreadInput, never>(
@@ -63,11 +66,16 @@ function startSourceSide({ root, rules, followLinks, recordKinds }: SourceOption
     [port1],
   );
   walking.ended.catch((error: Error) => packing.fail(error));
+  const onInterruption = () => packing.fail(interrupted());
+  interruption?.addEventListener('abort', onInterruption);
   return {
     begin: (job) => {
       packing.send(job);
       return packing.messages;
     },
-    stop: async () => void (await Promise.all([packing.stop(), walking.stop()])),
+    stop: async () => {
+      interruption?.removeEventListener('abort', onInterruption);
+      await Promise.all([packing.stop(), walking.stop()]);
+    },
   };
 }

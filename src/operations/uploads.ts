@@ -1,4 +1,5 @@
 import { rm, stat } from 'node:fs/promises';
+import type { ByteStream } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
 import { fileBytes } from '../seal/file-bytes.js';
 import type { PutSource, StorageBackend } from '../storage/backend.js';
@@ -13,21 +14,52 @@ export async function fileSource(path: string): Promise<PutSource> {
   };
 }
 
-/** Stores a local file and makes sure that the storage has all of it; then the local file goes. */
-export async function uploadFile(backend: StorageBackend, name: string, path: string): Promise<number> {
+/**
+ * Stores a local file and makes sure that the storage has all of it; then the local file goes.
+ *
+ * @param onSent is told how many more bytes have left; what is sent again after a failure is not told again
+ */
+export async function uploadFile(
+  backend: StorageBackend,
+  name: string,
+  path: string,
+  onSent?: (sizeBytes: number) => void,
+): Promise<number> {
   const source = await fileSource(path);
-  await backend.put(name, source);
+  let sentBytes = 0;
+  const onPosition = (positionBytes: number) => {
+    if (positionBytes <= sentBytes) return;
+    onSent?.(positionBytes - sentBytes);
+    sentBytes = positionBytes;
+  };
+  await backend.put(name, { ...source, open: () => watched(source.open(), onPosition) });
+  onPosition(source.sizeBytes);
   const stored = await backend.stat(name);
   if (stored?.sizeBytes !== source.sizeBytes) {
     const found = stored === undefined ? 'is not there' : `has ${stored.sizeBytes} bytes`;
-    throw new TundraError(
+    const error = new TundraError(
       'wrong-volume-size',
       `${name} was sent with ${source.sizeBytes} bytes, but on the storage it ${found}`,
       { advice: 'The backup is not complete. Check the storage for space and faults, then run it again.' },
     );
+    error.logExtra = `'${name}' ${source.sizeBytes} ${stored?.sizeBytes ?? 0}`;
+    throw error;
   }
   await rm(path, { force: true });
   return source.sizeBytes;
+}
+
+/** The same bytes; tells how many of them have been taken. */
+async function* watched(
+  bytes: ByteStream,
+  onPosition: (positionBytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let positionBytes = 0;
+  for await (const piece of bytes) {
+    yield piece;
+    positionBytes += piece.length;
+    onPosition(positionBytes);
+  }
 }
 
 /** Runs uploads beside the making of the next volumes, a few at a time, in the order they came. */

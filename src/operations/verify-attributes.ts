@@ -38,7 +38,7 @@ export async function verifyAttributes(
   const current = walk(root, createSelection(rules, selectionRoot(root)), {
     followLinks,
     owners,
-    onWarning: (kind, key, text) => session.events(walkEvent(kind, key, text)),
+    onWarning: (kind, key, text) => session.events(walkEvent(kind, root, key, text)),
   });
   const records = comparingReader({ recordKinds, followLinks }, owners, (key, text) =>
     session.events({ kind: 'file-warning', key, code: cannotProcess, text: `${displayKey(key)}: ${text}` }),

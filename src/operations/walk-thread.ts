@@ -40,7 +40,7 @@ try {
     owners,
     onWarning: (kind, key, text) => {
       if (walkWarnings[kind].isError) errors++;
-      events.push(walkEvent(kind, key, text));
+      events.push(walkEvent(kind, root, key, text));
     },
   });
   let gathered: SourceEntry[] = [];

@@ -12,6 +12,7 @@ const names = 'test/cli/file-names.test.ts';
 const cold = 'test/cold/cold-commands.test.ts';
 const settings = 'src/cli/session-settings.test.ts';
 const line = 'test/cli/command-line.test.ts';
+const output = 'test/cli/output-options.test.ts';
 
 const expressions: Place = [selection, 'select by regular expressions, times and names, in their order'];
 const lists: Place = [selection, 'read lists of patterns'];
@@ -104,7 +105,14 @@ export const optionTests: Partial<Record<OptionName, Place>> = {
   'gpg-options': set,
   'use-agent': set,
   verbosity: [effects, '--verbosity decides what is told'],
-  json: [cold, 'is what a dry run of a restore tells, as text and as JSON'],
+  json: [output, 'reports to standard output, and tells all else on standard error'],
+  jsonstat: [output, 'keeps the statistics of each set beside it, until the set goes'],
+  'file-prefix-jsonstat': [output, 'keeps the statistics of each set beside it, until the set goes'],
+  progress: [output, 'tells how far a backup is, and its end'],
+  'progress-rate': [output, 'does so every --progress-rate seconds'],
+  'log-fd': [output, 'add to a file, and go where the descriptor does'],
+  'log-file': [output, 'add to a file, and go where the descriptor does'],
+  'log-timestamp': [output, 'puts time and level before each record'],
   config: ['test/cli/configuration.test.ts', 'is the one that --config names, which must be there'],
   help: [line, 'is short, of a command, or whole'],
   'help-all': [line, 'is short, of a command, or whole'],
@@ -112,15 +120,4 @@ export const optionTests: Partial<Record<OptionName, Place>> = {
 };
 
 /** Options that are in the table and of which no test tells yet that they do what they say. */
-export const untestedOptions: readonly OptionName[] = [
-  'skip-if-no-change',
-  'jsonstat',
-  'file-prefix-jsonstat',
-  'progress',
-  'progress-rate',
-  'fail',
-  'skip-volume',
-  'log-fd',
-  'log-file',
-  'log-timestamp',
-];
+export const untestedOptions: readonly OptionName[] = ['skip-if-no-change', 'fail', 'skip-volume'];

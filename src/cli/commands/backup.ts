@@ -1,13 +1,18 @@
+import { lstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { withSession } from '../../app/session.js';
-import { latin1OfNative } from '../../base/path-key.js';
+import { TundraError } from '../../base/errors.js';
+import { diskPath, displayBytes, type Latin1, latin1OfNative } from '../../base/path-key.js';
 import { parseUserTime } from '../../format/times.js';
 import { type BackupReport, backup } from '../../operations/backup.js';
 import { withMendedArchive } from '../../operations/mend-archive.js';
 import type { Session } from '../../operations/session.js';
 import { startSourceSides } from '../../operations/source-side.js';
+import { storeStatistics } from '../../operations/statistics-file.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { recordKinds } from '../record-kinds.js';
+import { backupJson } from '../render/json.js';
+import { message } from '../render/log-record.js';
 import { statisticsText } from '../render/statistics.js';
 import { readSelection, selectionContext } from '../selection.js';
 import { sessionSettings } from '../session-settings.js';
@@ -24,6 +29,9 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     requireUrl(url);
     const { options } = line;
     const root = canonicalRoot(latin1OfNative(sourceText));
+    // Before passphrases are asked for, and before another error hides it.
+    if (isMissing(root))
+      throw new TundraError('source-missing', `Backup source ${displayBytes(root)} does not exist.`);
     const settings = await sessionSettings(url, 'write', options, environment, terminal);
     const fullIfOlder = options.text('full-if-older-than');
     const rules = await readSelection(line.selection, selectionContext(line, settings, terminal));
@@ -31,8 +39,9 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     const sources = startSourceSides({
       ...{ root, rules, recordKinds: recordKinds(options) },
       followLinks: options.flag('copy-links'),
+      interruption: terminal.interruption,
     });
-    const attempt = (session: Session) =>
+    const attempt = (session: Session, dryRun: boolean) =>
       backup(session, {
         mode,
         sources,
@@ -43,20 +52,54 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
         hostname: hostname(),
         listFiles: !options.flag('no-files-changed'),
         uploads: Math.max(1, options.number('concurrency') ?? 1),
-        dryRun: options.flag('dry-run'),
+        dryRun,
         skipIfUnchanged: options.flag('skip-if-no-change'),
         failAfterVolume: options.number('fail'),
         skippedVolume: options.number('skip-volume'),
       });
+    const dryRun = options.flag('dry-run');
+    // How far a backup is shows only beside how much there is: a look at the source, in which no file is read.
+    const estimate = async (session: Session) => {
+      try {
+        const reports = await attempt({ ...session, events: () => {} }, true);
+        const changedBytes = reports.reduce(
+          (sum, { statistics }) => sum + statistics.newFileSizeBytes + statistics.changedFileSizeBytes,
+          0,
+        );
+        terminal.event({ kind: 'estimate', changedBytes });
+      } catch {
+        // What is wrong shows in the backup itself.
+      }
+    };
+    const run = async (session: Session) => {
+      if (options.flag('progress') && !dryRun) await estimate(session);
+      const reports = await withMendedArchive(session, () => attempt(session, dryRun));
+      if (options.flag('jsonstat') && !dryRun)
+        for (const report of reports) await storeStatistics(session, report);
+      return reports;
+    };
     let reports: BackupReport[];
     try {
-      reports = await withSession(settings, (session) => withMendedArchive(session, () => attempt(session)));
+      reports = await withSession(settings, run);
+      terminal.event({ kind: 'finished' });
     } finally {
       await sources.stop();
     }
-    if (!options.flag('no-print-statistics')) {
-      for (const { statistics } of reports) terminal.out(statisticsText(statistics));
+    if (options.flag('json')) {
+      terminal.out(backupJson(reports, dryRun));
+    } else if (!options.flag('no-print-statistics')) {
+      for (const { statistics } of reports)
+        terminal.tell({ ...message('notice', statisticsText(statistics)), always: true });
     }
     return 0;
   };
+}
+
+function isMissing(path: Latin1): boolean {
+  try {
+    return lstatSync(diskPath(path), { throwIfNoEntry: false }) === undefined;
+  } catch {
+    // Something else is wrong with it, which the walk tells.
+    return false;
+  }
 }

@@ -1,7 +1,9 @@
 import { withSession } from '../../app/session.js';
-import { displayKey } from '../../base/path-key.js';
+import { displayKey, slashPath } from '../../base/path-key.js';
 import { parseInterval } from '../../format/times.js';
 import { type DrillReport, drill } from '../../operations/drill.js';
+import { jsonPath } from '../render/json.js';
+import { message } from '../render/log-record.js';
 import { durationText, sizeText } from '../render/statistics.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
@@ -20,8 +22,7 @@ export const drillCommand: Command = async (line, environment, terminal) => {
   const maxWaitSeconds = parseInterval(maxWait);
   const isJson = options.flag('json');
   const settings = await sessionSettings(requireUrl(url), 'read', options, environment, terminal);
-  const events: typeof settings.events = isJson ? (event) => terminal.errEvent(event) : settings.events;
-  const report = await withSession({ ...settings, events }, (session) =>
+  const report = await withSession(settings, (session) =>
     drill(session, {
       path: options.text('path-to-restore') === undefined ? undefined : pathOption(options),
       files: options.number('files') ?? defaultFiles,
@@ -31,7 +32,8 @@ export const drillCommand: Command = async (line, environment, terminal) => {
       random: Math.random,
     }),
   );
-  terminal.out(isJson ? drillJson(report) : drillText(report));
+  if (isJson) terminal.out(drillJson(report));
+  else terminal.tell({ ...message('notice', drillText(report)), always: true });
   return report.files.every(({ problem }) => problem === undefined) ? 0 : 1;
 };
 
@@ -60,7 +62,7 @@ function drillJson(report: DrillReport): string {
   return JSON.stringify(
     {
       ok: files.every(({ problem }) => problem === undefined),
-      files: files.map(({ key, problem }) => ({ path: displayKey(key), problem: problem ?? null })),
+      files: files.map(({ key, problem }) => ({ ...jsonPath(slashPath(key)), problem: problem ?? null })),
       volumes,
       thawedVolumes,
       thawedBytes,

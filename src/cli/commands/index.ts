@@ -35,9 +35,9 @@ const commands: Record<PresentCommand, () => Promise<Command>> = {
 };
 
 /** The command that a command line asks for. Without a name, where the URL stands decides: last, it is a backup. */
-export function commandFor(line: CommandLine): Command {
+export function commandFor(line: CommandLine): { name: CommandName; command: Command } {
   const name = (line.command ?? impliedCommand(line.arguments)) as PresentCommand;
-  return async (...given) => (await commands[name]())(...given);
+  return { name, command: async (...given) => (await commands[name]())(...given) };
 }
 
 function impliedCommand(given: readonly string[]): CommandName {

@@ -6,10 +6,12 @@ import {
   cleanup,
   type OldestKept,
   type RemovalOptions,
+  type RemovalReport,
   removeOld,
 } from '../../operations/remove.js';
 import type { Session } from '../../operations/session.js';
 import { type CommandLine, commandLineError } from '../arguments.js';
+import { jsonDocument, jsonTime } from '../render/json.js';
 import { sizeText } from '../render/statistics.js';
 import { sessionSettings } from '../session-settings.js';
 import type { Terminal } from '../terminal.js';
@@ -46,12 +48,12 @@ async function run(
   line: CommandLine,
   environment: NodeJS.ProcessEnv,
   terminal: Terminal,
-  act: (session: Session, options: RemovalOptions) => Promise<void>,
+  act: (session: Session, options: RemovalOptions) => Promise<RemovalReport>,
 ): Promise<number> {
   const { options } = line;
   const settings = await sessionSettings(requireUrl(url), 'metadata', options, environment, terminal);
   const { prices } = priceTable(options, environment);
-  await withSession(settings, (session) =>
+  const { deleted, names, chains } = await withSession(settings, (session) =>
     act(session, {
       force: options.flag('force'),
       dryRun: options.flag('dry-run'),
@@ -61,6 +63,14 @@ async function run(
       },
     }),
   );
+  if (options.flag('json')) {
+    const times = chains.map(({ startTime, endTime, sets }) => ({
+      startTime: jsonTime(startTime),
+      endTime: jsonTime(endTime),
+      sets,
+    }));
+    terminal.out(jsonDocument({ deleted, files: names, chains: times }));
+  }
   return 0;
 }
 

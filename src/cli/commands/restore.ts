@@ -11,9 +11,10 @@ import { canonicalRoot } from '../../source/source-path.js';
 import type { OptionValues } from '../arguments.js';
 import { recordKinds } from '../record-kinds.js';
 import { renameOption } from '../renames.js';
+import { jsonDocument } from '../render/json.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
-import { aroundPlan, planPrinter, requireVolumes } from './thaw.js';
+import { planPrinter, requireVolumes } from './thaw.js';
 
 export const restoreCommand: Command = async (line, environment, terminal) => {
   const [url, targetText] = takeArguments(line, 'URL', 'TARGET') as [string, string];
@@ -28,12 +29,13 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   if (dryRun) {
     const print = planPrinter(options, environment, terminal);
     const path = pathOption(options);
-    const plan = await withSession(aroundPlan(settings, options, terminal), (session) =>
+    const plan = await withSession(settings, (session) =>
       planOfRestore(session, { path, time: timeOption(options, session.now()), dryRun }),
     );
     requireVolumes(plan, path);
     const names = plan.volumes.map(({ name }) => name).join('\n\t');
-    if (!options.flag('json')) terminal.out(`Required volumes to restore:\n\t${names}`);
+    if (!options.flag('json'))
+      terminal.event({ kind: 'message', level: 'notice', text: `Required volumes to restore:\n\t${names}` });
     print(plan);
     return 0;
   }
@@ -53,9 +55,14 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
       ignoreErrors: options.flag('ignore-errors'),
     }),
   );
+  if (options.flag('json')) {
+    const { entries, contentBytes, failures } = result;
+    terminal.out(jsonDocument({ entries, bytes: contentBytes, failures }));
+  }
   if (result.failures === 0) return 0;
   const entries = result.failures === 1 ? '1 entry' : `${result.failures} entries`;
-  terminal.err(`${entries} could not be restored; see the warnings above.`);
+  const text = `${entries} could not be restored; see the warnings above.`;
+  terminal.event({ kind: 'message', level: 'error', text });
   return 1;
 };
 

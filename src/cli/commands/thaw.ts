@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { type SessionSettings, withSession } from '../../app/session.js';
+import { withSession } from '../../app/session.js';
 import { errnoOf, messageOf, TundraError } from '../../base/errors.js';
 import { displayKey, type PathKey } from '../../base/path-key.js';
 import { type PriceTable, parsePrices } from '../../config/prices.js';
@@ -9,6 +9,7 @@ import type { Session } from '../../operations/session.js';
 import { planOfRestore, thaw } from '../../operations/thaw.js';
 import type { ThawPlan } from '../../operations/thaw-plan.js';
 import type { CommandLine, OptionValues } from '../arguments.js';
+import { message } from '../render/log-record.js';
 import { isReady, thawPlanJson, thawPlanText } from '../render/thaw-plan.js';
 import { sessionSettings } from '../session-settings.js';
 import type { Terminal } from '../terminal.js';
@@ -50,7 +51,7 @@ async function withPlan(
   const { options } = line;
   const settings = await sessionSettings(requireUrl(url), 'metadata', options, environment, terminal);
   const path = pathOption(options);
-  const plan = await withSession(aroundPlan(settings, options, terminal), (session) =>
+  const plan = await withSession(settings, (session) =>
     act(session, { path, time: timeOption(options, session.now()) }),
   );
   requireVolumes(plan, path);
@@ -65,15 +66,6 @@ export function requireVolumes(plan: ThawPlan, path: PathKey): void {
   });
 }
 
-/** The settings of a run that prints a plan: as JSON, only that goes to standard output, where programs read it. */
-export function aroundPlan(
-  settings: SessionSettings,
-  options: OptionValues,
-  terminal: Terminal,
-): SessionSettings {
-  return options.flag('json') ? { ...settings, events: (event) => terminal.errEvent(event) } : settings;
-}
-
 /** Prints plans as the options say. Prices are read at once: what is wrong with them is told before anything is asked for. */
 export function planPrinter(
   options: OptionValues,
@@ -83,7 +75,10 @@ export function planPrinter(
   const { prices, path } = priceTable(options, environment);
   return (plan) => {
     if (options.flag('json')) terminal.out(thawPlanJson(plan, prices));
-    else terminal.out(thawPlanText(plan, Date.now(), prices, path, terminal.verbosity >= infoVerbosity));
+    else {
+      const text = thawPlanText(plan, Date.now(), prices, path, terminal.verbosity >= infoVerbosity);
+      terminal.tell({ ...message('notice', text), always: true });
+    }
   };
 }
 

@@ -5,6 +5,7 @@ import { diskPath, latin1OfNative } from '../../base/path-key.js';
 import { verify } from '../../operations/restore.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { recordKinds } from '../record-kinds.js';
+import { jsonDocument } from '../render/json.js';
 import { readSelection, selectionContext } from '../selection.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
@@ -37,5 +38,6 @@ export const verifyCommand: Command = async (line, environment, terminal) => {
   const files = `${entries} ${entries === 1 ? 'file' : 'files'} compared`;
   const differences = `${failures} ${failures === 1 ? 'difference' : 'differences'} found`;
   terminal.event({ kind: 'message', level: 'notice', text: `Verify complete: ${files}, ${differences}.` });
+  if (options.flag('json')) terminal.out(jsonDocument({ entries, differences: failures }));
   return failures === 0 ? 0 : 1;
 };

@@ -6,6 +6,10 @@ import { type ErrorDetails, TundraError } from '../../base/errors.js';
 import type { OperationEvent } from '../../base/events.js';
 import { delayBefore, withRetries } from './retry.js';
 
+function isWarning(event: OperationEvent): boolean {
+  return event.kind === 'message' && event.level === 'warning';
+}
+
 function lost(details: ErrorDetails = { retry: 'later' }): TundraError {
   return new TundraError('connection', 'lost', details);
 }
@@ -21,7 +25,7 @@ function faulty(errors: Error[], attempts = 5) {
     delayMs: 30_000,
     random: () => 0,
     sleep: async (ms) => waits.push(ms),
-    onEvent: (event) => events.push(event),
+    onEvent: (event) => isWarning(event) && events.push(event),
   });
   return { backend, memory, waits, events };
 }

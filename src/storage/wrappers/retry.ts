@@ -69,11 +69,18 @@ export async function waitForNextTry(
  * the reader who starts over with a new `get`.
  */
 export function withRetries(inner: StorageBackend, options: RetryOptions): StorageBackend {
-  async function tried<Result>(what: string, call: () => Promise<Result>): Promise<Result> {
+  async function tried<Result>(
+    what: string,
+    call: () => Promise<Result>,
+    logExtra?: string,
+  ): Promise<Result> {
+    const told = `${inner.description}: ${displayBytes(what)}`;
+    options.onEvent?.({ kind: 'message', level: 'debug', text: told });
     for (let failures = 1; ; failures++) {
       try {
         return await call();
       } catch (error) {
+        if (error instanceof TundraError) error.logExtra ??= logExtra;
         await waitForNextTry(inner.description, displayBytes(what), error, failures, options);
       }
     }
@@ -84,11 +91,11 @@ export function withRetries(inner: StorageBackend, options: RetryOptions): Stora
   return {
     description: inner.description,
     promises: inner.promises,
-    put: (name, source) => tried(`store ${name}`, () => inner.put(name, source)),
-    get: (name) => tried(`read ${name}`, () => inner.get(name)),
-    list: () => tried('list the objects', () => inner.list()),
-    stat: (name) => tried(`look for ${name}`, () => inner.stat(name)),
-    remove: (names) => tried(`remove ${objects(names)}`, () => inner.remove(names)),
+    put: (name, source) => tried(`store ${name}`, () => inner.put(name, source), `put '${name}'`),
+    get: (name) => tried(`read ${name}`, () => inner.get(name), `get '${name}'`),
+    list: () => tried('list the objects', () => inner.list(), 'list'),
+    stat: (name) => tried(`look for ${name}`, () => inner.stat(name), `query '${name}'`),
+    remove: (names) => tried(`remove ${objects(names)}`, () => inner.remove(names), `delete '${names[0]}'`),
     close: () => inner.close(),
     ...(inner.localPathOf && { localPathOf: inner.localPathOf.bind(inner) }),
     ...(cold && {
