@@ -3,7 +3,7 @@ import { homedir, tmpdir } from 'node:os';
 import type { EventSink } from '../base/events.js';
 import { LocalArchive } from '../chain/archive.js';
 import { archiveFolder } from '../chain/archive-folder.js';
-import { acquireArchiveLock } from '../chain/lock.js';
+import { type ArchiveLock, acquireArchiveLock } from '../chain/lock.js';
 import type { NamePrefixes } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import type { Session } from '../operations/session.js';
@@ -46,14 +46,32 @@ export async function withSession<T>(
   settings: SessionSettings,
   action: (session: Session) => Promise<T>,
 ): Promise<T> {
+  return openSession(settings, undefined, action);
+}
+
+/** Opens two sessions side by side. Where both have the same local archive, its lock is that of the first one. */
+export async function withSessions<T>(
+  first: SessionSettings,
+  second: SessionSettings,
+  action: (first: Session, second: Session) => Promise<T>,
+): Promise<T> {
+  const held = folderOf(first) === folderOf(second) ? { release: async () => {} } : undefined;
+  return openSession(first, undefined, (one) => openSession(second, held, (other) => action(one, other)));
+}
+
+function folderOf({ archiveDir, name, url, environment }: SessionSettings): string {
+  const homeDirectory = environment.HOME ?? homedir();
+  return archiveFolder({ archiveDir, name, targetUrl: url, environment, homeDirectory });
+}
+
+/** @param held the lock of the local archive, where this run has it already */
+async function openSession<T>(
+  settings: SessionSettings,
+  held: ArchiveLock | undefined,
+  action: (session: Session) => Promise<T>,
+): Promise<T> {
   const { environment, events } = settings;
-  const folder = archiveFolder({
-    archiveDir: settings.archiveDir,
-    name: settings.name,
-    targetUrl: settings.url,
-    environment,
-    homeDirectory: environment.HOME ?? homedir(),
-  });
+  const folder = folderOf(settings);
   const registry = backendRegistry();
   const backend = await registry.open(settings.url, {
     env: environment,
@@ -63,7 +81,7 @@ export async function withSession<T>(
   });
   try {
     const archive = await LocalArchive.open(folder);
-    const lock = await acquireArchiveLock(folder, { env: environment });
+    const lock = held ?? (await acquireArchiveLock(folder, { env: environment }));
     let removeTemp = () => {};
     const compressor = new CompressPool();
     try {
@@ -72,7 +90,7 @@ export async function withSession<T>(
       removeTemp = () => rmSync(tempFolder, { recursive: true, force: true });
       process.once('exit', removeTemp);
       removeDeadTempFolders(tempBase);
-      await archive.removeLeftovers();
+      if (held === undefined) await archive.removeLeftovers();
       const { passphrase } = settings.seal;
       const seal: SealSettings = {
         ...settings.seal,

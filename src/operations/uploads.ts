@@ -13,8 +13,15 @@ export async function fileSource(path: string): Promise<PutSource> {
   };
 }
 
-/** Stores a local file and makes sure that the storage has all of it; then the local file goes. */
+/** Stores a local file, makes sure that the storage has all of it, and returns its size; then the local file goes. */
 export async function uploadFile(backend: StorageBackend, name: string, path: string): Promise<number> {
+  const sizeBytes = await storeFile(backend, name, path);
+  await rm(path, { force: true });
+  return sizeBytes;
+}
+
+/** The same for a file that stays. */
+export async function storeFile(backend: StorageBackend, name: string, path: string): Promise<number> {
   const source = await fileSource(path);
   await backend.put(name, source);
   const stored = await backend.stat(name);
@@ -26,7 +33,6 @@ export async function uploadFile(backend: StorageBackend, name: string, path: st
       { advice: 'The backup is not complete. Check the storage for space and faults, then run it again.' },
     );
   }
-  await rm(path, { force: true });
   return source.sizeBytes;
 }
 
