@@ -82,9 +82,12 @@ async function copySets(
 ): Promise<void> {
   const { source, target } = sides;
   const { replicas, failure } = await planReplicas(sides, wanted, here, there);
+  const sharesArchive = source.archive.folder === target.archive.folder;
+  if (sharesArchive && replicas.some(({ volumes }) => volumes.some(({ asItIs }) => !asItIs)))
+    tellSharedArchive(target);
   const thawed = await coldVolumes(source, replicas, cold);
   // A long wait may follow, in which backups to the source go on.
-  if (thawed !== undefined && source.archive.folder !== target.archive.folder) await source.releaseArchive();
+  if (thawed !== undefined && !sharesArchive) await source.releaseArchive();
   try {
     thawed?.start();
     for (const replica of replicas) {
@@ -175,6 +178,14 @@ function expected(
   const names = [signaturesName ?? [], volumes, manifestName].flat();
   const sizeBytes = names.reduce((sum, name) => sum + (here.sizes.get(name) ?? 0), 0);
   return { type: set.times.type, time: setEnd(set.times), files: names.length, sizeBytes };
+}
+
+/** The local archive knows manifests by name: it would take one storage's for the other's. */
+function tellSharedArchive(target: Session): void {
+  const text =
+    `Both storages have the local archive ${target.archive.folder}, and volumes get other hashes as they are sealed anew. ` +
+    'To use the copy give another --name, or none.';
+  tell(target, 'warning', text);
 }
 
 function tellWithoutSignatures(source: Session, { manifestName }: SourceSet): void {
