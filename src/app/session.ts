@@ -4,7 +4,7 @@ import type { EventSink } from '../base/events.js';
 import { unlessInterrupted } from '../base/interruption.js';
 import { LocalArchive } from '../chain/archive.js';
 import { archiveFolder } from '../chain/archive-folder.js';
-import { acquireArchiveLock } from '../chain/lock.js';
+import { type ArchiveLock, acquireArchiveLock } from '../chain/lock.js';
 import type { NamePrefixes } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import type { Session } from '../operations/session.js';
@@ -53,14 +53,32 @@ export async function withSession<T>(
   settings: SessionSettings,
   action: (session: Session) => Promise<T>,
 ): Promise<T> {
+  return openSession(settings, undefined, action);
+}
+
+/** Opens two sessions side by side. Where both have the same local archive, its lock is that of the first one. */
+export async function withSessions<T>(
+  first: SessionSettings,
+  second: SessionSettings,
+  action: (first: Session, second: Session) => Promise<T>,
+): Promise<T> {
+  const held = folderOf(first) === folderOf(second) ? { release: async () => {} } : undefined;
+  return openSession(first, undefined, (one) => openSession(second, held, (other) => action(one, other)));
+}
+
+function folderOf({ archiveDir, name, url, environment }: SessionSettings): string {
+  const homeDirectory = environment.HOME ?? homedir();
+  return archiveFolder({ archiveDir, name, targetUrl: url, environment, homeDirectory });
+}
+
+/** @param held the lock of the local archive, where this run has it already */
+async function openSession<T>(
+  settings: SessionSettings,
+  held: ArchiveLock | undefined,
+  action: (session: Session) => Promise<T>,
+): Promise<T> {
   const { environment, events, interruption } = settings;
-  const folder = archiveFolder({
-    archiveDir: settings.archiveDir,
-    name: settings.name,
-    targetUrl: settings.url,
-    environment,
-    homeDirectory: environment.HOME ?? homedir(),
-  });
+  const folder = folderOf(settings);
   events({ kind: 'message', level: 'info', text: `Using archive dir: ${folder}` });
   const registry = backendRegistry();
   const opened = await registry.open(settings.url, {
@@ -72,7 +90,7 @@ export async function withSession<T>(
   const backend = interruption === undefined ? opened : interruptible(opened, interruption);
   try {
     const archive = await LocalArchive.open(folder);
-    const lock = await acquireArchiveLock(folder, { env: environment });
+    const lock = held ?? (await acquireArchiveLock(folder, { env: environment }));
     let removeTemp = () => {};
     const compressor = new CompressPool();
     try {
@@ -81,7 +99,7 @@ export async function withSession<T>(
       removeTemp = () => rmSync(tempFolder, { recursive: true, force: true });
       process.once('exit', removeTemp);
       removeDeadTempFolders(tempBase);
-      await archive.removeLeftovers();
+      if (held === undefined) await archive.removeLeftovers();
       const { passphrase } = settings.seal;
       const seal: SealSettings = {
         ...settings.seal,

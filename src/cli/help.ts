@@ -54,7 +54,6 @@ function commandHelp(name: CommandName): string {
     `Usage: tundra ${name} ${command.arguments.join(' ')} [OPTIONS]`,
     '',
     sentence(command.help),
-    ...(command.missing === undefined ? [] : [`Not in this build: ${command.missing}.`]),
     ...(aliases.length === 0 ? [] : [`Other names: ${aliases.join(', ')}`]),
     '',
     'Arguments',
@@ -86,9 +85,7 @@ const schemas: readonly OptionSchema[] = optionSchemas;
 function commandLines(): string[] {
   return commandSchemas.map((command: CommandSchema) => {
     const names = [command.name, ...command.aliases].join(', ');
-    const help =
-      command.missing === undefined ? command.help : `${command.help} (not in this build: refused)`;
-    return entry(`${names} ${command.arguments.join(' ')}`, help);
+    return entry(`${names} ${command.arguments.join(' ')}`, command.help);
   });
 }
 

@@ -168,13 +168,6 @@ function refuseWhatIsMissing(line: CommandLine): void {
       },
     );
   }
-  const command: CommandSchema | undefined = commandSchemas.find(({ name }) => name === line.command);
-  if (command?.missing !== undefined) {
-    throw new TundraError(
-      'not-implemented',
-      `${command.name} is not there in this build: ${command.missing}.`,
-    );
-  }
 }
 
 function checkTimes({ options }: CommandLine): void {

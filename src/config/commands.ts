@@ -58,9 +58,7 @@ export const commandSchemas = [
     name: 'replicate',
     aliases: [],
     arguments: ['URL', 'URL'],
-    help: 'copy backups to another storage, sealed anew',
-    missing:
-      'copying from one storage to another; a program such as rclone or rsync copies the files as they are',
+    help: 'copy to the second storage what it lacks of the first: all backups, or those made before --time',
   },
   {
     name: 'plan',

@@ -58,11 +58,8 @@ function sentence(text: string): string {
 }
 
 function commandBlock(command: CommandSchema): Block {
-  const { name, aliases, missing, help } = command;
-  const remarks = [
-    ...(aliases.length === 0 ? [] : [`Other names: ${aliases.join(', ')}.`]),
-    ...(missing === undefined ? [] : [`Refused with status 33; this build lacks ${missing}.`]),
-  ];
+  const { name, aliases, help } = command;
+  const remarks = aliases.length === 0 ? [] : [`Other names: ${aliases.join(', ')}.`];
   return {
     term: [name, ...command.arguments].join(' '),
     text: [sentence(help), ...remarks].join(' '),

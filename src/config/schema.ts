@@ -89,6 +89,4 @@ export interface CommandSchema {
   help: string;
   /** Not one of duplicity's: its name must be written whole. */
   since?: 'tundra';
-  /** It is refused: what this build does not have. */
-  missing?: string;
 }

@@ -9,10 +9,10 @@ import type { FetchableVolume, VolumeSource } from '../volume/fetcher.js';
 import { VolumeSpool } from '../volume/spool.js';
 import { progressOf, Thaw } from '../volume/thaw.js';
 import { type Session, tell } from './session.js';
-import type { ThawPlan } from './thaw-plan.js';
+import type { PlannedObject } from './thaw-plan.js';
 
 /** What volumes are read for. */
-export type Purpose = 'restore' | 'verify' | 'drill';
+export type Purpose = 'restore' | 'verify' | 'drill' | 'replicate';
 
 /** The folders in the local archive that keep volumes from cold storage until they were read. A restore that was broken
  *  off still needs its own. */
@@ -20,6 +20,7 @@ const spoolNames: Record<Purpose, string> = {
   restore: 'tundra-spool',
   verify: 'tundra-verify-spool',
   drill: 'tundra-drill-spool',
+  replicate: 'tundra-replicate-spool',
 };
 
 /** Runs what waits for volumes of cold storage, or deletes them; no other run does so with the same local archive
@@ -97,7 +98,7 @@ export interface ColdOptions {
 export async function openColdVolumes(
   session: Session,
   order: readonly FetchableVolume[],
-  plan: ThawPlan,
+  plan: { volumes: readonly Pick<PlannedObject, 'name' | 'sizeBytes'>[] },
   { spoolBytes, noWait }: ColdOptions,
   purpose: Purpose,
 ): Promise<ColdVolumes> {

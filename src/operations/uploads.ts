@@ -15,11 +15,23 @@ export async function fileSource(path: string): Promise<PutSource> {
 }
 
 /**
- * Stores a local file and makes sure that the storage has all of it; then the local file goes.
+ * Stores a local file, makes sure that the storage has all of it, and returns its size; then the local file goes.
  *
  * @param onSent is told how many more bytes have left; what is sent again after a failure is not told again
  */
 export async function uploadFile(
+  backend: StorageBackend,
+  name: string,
+  path: string,
+  onSent?: (sizeBytes: number) => void,
+): Promise<number> {
+  const sizeBytes = await storeFile(backend, name, path, onSent);
+  await rm(path, { force: true });
+  return sizeBytes;
+}
+
+/** The same for a file that stays. */
+export async function storeFile(
   backend: StorageBackend,
   name: string,
   path: string,
@@ -45,7 +57,6 @@ export async function uploadFile(
     error.logExtra = `'${name}' ${source.sizeBytes} ${stored?.sizeBytes ?? 0}`;
     throw error;
   }
-  await rm(path, { force: true });
   return source.sizeBytes;
 }
 

@@ -58,12 +58,6 @@ describe('an option for what this build does not have', () => {
       assert.deepEqual(contentsOf(trial.folder), before);
       await trial.run(['--ssh-askpass', '--help']);
     }));
-
-  it('is a command, too', () =>
-    withTrial('plain', async (trial) => {
-      const { stderr } = await trial.run(['replicate', trial.url, 'file:///elsewhere'], { status: 33 });
-      assert.match(stderr, /replicate is not there in this build/);
-    }));
 });
 
 describe('an option without effect', () => {

@@ -11,11 +11,8 @@ export type Command = (
   terminal: Terminal,
 ) => Promise<number>;
 
-/** Commands that this build has; the others are refused before they get here. */
-type PresentCommand = Exclude<CommandName, 'replicate'>;
-
 /** Loaded when it is run: a start pays for nothing that it does not use. */
-const commands: Record<PresentCommand, () => Promise<Command>> = {
+const commands: Record<CommandName, () => Promise<Command>> = {
   backup: async () => (await import('./backup.js')).backupCommand('auto'),
   full: async () => (await import('./backup.js')).backupCommand('full'),
   incremental: async () => (await import('./backup.js')).backupCommand('incremental'),
@@ -27,6 +24,7 @@ const commands: Record<PresentCommand, () => Promise<Command>> = {
   'remove-older-than': async () => (await import('./remove.js')).removeOlderThanCommand,
   'remove-all-but-n-full': async () => (await import('./remove.js')).removeAllButCommand(false),
   'remove-all-inc-of-but-n-full': async () => (await import('./remove.js')).removeAllButCommand(true),
+  replicate: async () => (await import('./replicate.js')).replicateCommand,
   plan: async () => (await import('./thaw.js')).planCommand,
   thaw: async () => (await import('./thaw.js')).thawCommand,
   drill: async () => (await import('./drill.js')).drillCommand,
@@ -36,7 +34,7 @@ const commands: Record<PresentCommand, () => Promise<Command>> = {
 
 /** The command that a command line asks for. Without a name, where the URL stands decides: last, it is a backup. */
 export function commandFor(line: CommandLine): { name: CommandName; command: Command } {
-  const name = (line.command ?? impliedCommand(line.arguments)) as PresentCommand;
+  const name = line.command ?? impliedCommand(line.arguments);
   return { name, command: async (...given) => (await commands[name]())(...given) };
 }
 

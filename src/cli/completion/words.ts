@@ -50,15 +50,13 @@ function valueWords({ value, values }: OptionSchema): ValueWords {
 
 /** The commands of this build, with the options that say something to each. */
 export function commandWords(): CommandWords[] {
-  return commandSchemas
-    .filter((command: CommandSchema) => command.missing === undefined)
-    .map((command: CommandSchema) => ({
-      names: [command.name, ...command.aliases],
-      help: command.help,
-      options: optionsOf(command.name as CommandName)
-        .filter(isProposed)
-        .map(optionWords),
-    }));
+  return commandSchemas.map((command: CommandSchema) => ({
+    names: [command.name, ...command.aliases],
+    help: command.help,
+    options: optionsOf(command.name as CommandName)
+      .filter(isProposed)
+      .map(optionWords),
+  }));
 }
 
 /** Every option that is proposed where no command is named yet. */

@@ -35,7 +35,7 @@ export const backupOptions = [
     kind: 'flag',
     help: 'tell what would be done, change nothing',
     group,
-    commands: [...backups, 'restore', ...removals],
+    commands: [...backups, 'restore', ...removals, 'replicate'],
     isCommon: true,
   },
   {
@@ -125,7 +125,7 @@ export const backupOptions = [
     value: 'N',
     help: 'volumes to send at once (1)',
     group,
-    commands: backups,
+    commands: [...backups, 'replicate'],
   },
   {
     name: 'fail',

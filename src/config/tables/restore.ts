@@ -23,7 +23,7 @@ export const restoreOptions = [
     value: 'TIME',
     help: 'the state at this time',
     group: 'restore',
-    commands: [...restores, 'list-current-files'],
+    commands: [...restores, 'list-current-files', 'replicate'],
     isCommon: true,
   },
   {
@@ -110,9 +110,9 @@ export const restoreOptions = [
     name: 'no-wait',
     since: 'tundra',
     kind: 'flag',
-    help: 'restore, verify: ask for what is in cold storage, and do not wait',
+    help: 'restore, verify, replicate: ask for what is in cold storage, and do not wait',
     group: 'cold',
-    commands: ['restore', 'verify'],
+    commands: ['restore', 'verify', 'replicate'],
   },
   {
     name: 'spool-size',
@@ -121,7 +121,7 @@ export const restoreOptions = [
     value: 'MB',
     help: 'volumes from cold storage to keep on the local disk at once (20000)',
     group: 'cold',
-    commands: ['restore', 'verify', 'drill'],
+    commands: ['restore', 'verify', 'drill', 'replicate'],
   },
   {
     name: 'prices',

@@ -70,7 +70,7 @@ export const storageOptions = [
     value: 'MB',
     help: 'Swift: send objects above this size in segments (1.1 times --volsize)',
     group: 'storage',
-    commands: backups,
+    commands: [...backups, 'replicate'],
   },
 
   {
@@ -114,14 +114,14 @@ export const storageOptions = [
     kind: 'flag',
     help: 'write file names of about 30 characters; such names are read with or without it',
     group: 'names',
-    commands: backups,
+    commands: [...backups, 'replicate'],
   },
   {
     name: 'old-filenames',
     kind: 'flag',
     help: 'write file names with times like 2002-04-26T04:22:01-07:00; such names are read with or without it',
     group: 'names',
-    commands: backups,
+    commands: [...backups, 'replicate'],
   },
   {
     name: 'time-separator',
@@ -129,7 +129,7 @@ export const storageOptions = [
     value: 'CHARACTER',
     help: 'what --old-filenames writes in place of ":"; read, it may be any',
     group: 'names',
-    commands: backups,
+    commands: [...backups, 'replicate'],
   },
 
   {
@@ -144,7 +144,7 @@ export const storageOptions = [
     kind: 'flag',
     help: 'do not compress what is not encrypted',
     group: 'encryption',
-    commands: backups,
+    commands: [...backups, 'replicate'],
   },
   {
     name: 'encrypt-key',
@@ -196,6 +196,6 @@ export const storageOptions = [
     kind: 'flag',
     help: 'let gpg-agent ask for passphrases of keys',
     group: 'encryption',
-    commands: [...backups, ...restores, 'drill'],
+    commands: [...backups, ...restores, 'drill', 'replicate'],
   },
 ] as const satisfies readonly OptionSchema[];
