@@ -79,6 +79,5 @@ describe('transferRecord', () => {
     const unknown = { ...transfer, fraction: undefined, doneBytes: 5 * 2 ** 30, elapsedSeconds: 180_000 };
     assert.equal(transferText(unknown), '5.0GB 2d,02:00:00 [0.0KB/s]');
     assert.match(transferText({ ...transfer, isStalled: true }), /\[0\.0B\/s\].*ETA Stalled!/);
-    assert.ok(transferText(transfer, 60).length <= 60);
   });
 });

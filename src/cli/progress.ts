@@ -1,5 +1,6 @@
 import type { OperationEvent, ThawCounts } from '../base/events.js';
-import { type Transfer, transferRecord, transferText } from './render/transfer.js';
+import { barText } from './render/bar.js';
+import { type Transfer, transferRecord } from './render/transfer.js';
 import type { Drawing, Terminal } from './terminal.js';
 
 /** Where backups stop until the last file, the manifest, is sent. */
@@ -141,9 +142,7 @@ export function showProgress(terminal: Terminal, options: ProgressOptions): void
     if (!isBegun) return;
     drawing.erase();
     const columns = Math.max(1, (process.stderr.columns || 80) - 1);
-    const transfer = meter.transfer(Date.now());
-    const text = [thaw && thawText(thaw), transferText(transfer, columns)].filter(Boolean).join(' ');
-    process.stderr.write(text.slice(0, columns));
+    process.stderr.write(barText(meter.transfer(Date.now()), columns, thaw && thawText(thaw)));
     isDrawn = true;
   };
   const tell = () => terminal.tell({ ...transferRecord(meter.transfer(Date.now())), isDrawn: draws });
@@ -157,5 +156,5 @@ export function showProgress(terminal: Terminal, options: ProgressOptions): void
 /** What is waited for from cold storage; nothing once all of it is there. */
 function thawText({ states }: ThawCounts): string {
   const count = states.sealed.objects + states.thawing.objects + states.ready.objects;
-  return states.ready.objects === count ? '' : `${states.ready.objects} of ${count} thawed`;
+  return states.ready.objects === count ? '' : `${states.ready.objects} of ${count} volumes thawed`;
 }

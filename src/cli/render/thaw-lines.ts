@@ -14,7 +14,7 @@ export function thawLines(what: string, { states, readyAtMs }: ThawCounts, nowMs
 }
 
 /** A time to wait: `3 h 20 min`, `2 min 15 s`, `40 s`. */
-function timeLeftText(ms: number): string {
+export function timeLeftText(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));
   const minutes = Math.floor(seconds / 60);
   if (minutes === 0) return `${seconds} s`;

@@ -13,9 +13,7 @@ export interface Transfer {
   isStalled: boolean;
 }
 
-const widestBar = 40;
-/** What may stand beside the bar. */
-const besideBar = 45;
+const barWidth = 40;
 
 /** A transfer as duplicity tells it: the same line, and the same numbers for programs. */
 export function transferRecord(transfer: Transfer): LogRecord {
@@ -26,12 +24,11 @@ export function transferRecord(transfer: Transfer): LogRecord {
 }
 
 /** `12.3MB 00:00:41 [310.4KB/s] [=====>     ] 34% ETA 1min 30sec`; without the part not known where it is not. */
-export function transferText(transfer: Transfer, columns = widestBar + besideBar): string {
+export function transferText(transfer: Transfer): string {
   const { doneBytes, elapsedSeconds, fraction, secondsLeft, bytesPerSecond, isStalled } = transfer;
   const speed = isStalled ? '0.0B' : amountText(bytesPerSecond);
   const head = `${amountText(doneBytes)} ${clockText(elapsedSeconds)} [${speed}/s]`;
   if (fraction === undefined) return isStalled ? `${head} Stalled!` : head;
-  const barWidth = Math.max(1, Math.min(widestBar, columns - besideBar));
   const filled = Math.floor(fraction * barWidth);
   const bar = `[${'='.repeat(filled)}>${' '.repeat(barWidth - filled)}]`;
   const left = isStalled ? 'Stalled!' : secondsLeftText(Math.floor(secondsLeft ?? 0));
