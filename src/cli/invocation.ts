@@ -10,6 +10,7 @@ import { type CommandSchema, commandSchemas, type OptionName, optionSchemas } fr
 import { layered, refusedOptions } from '../config/settings.js';
 import { parseUserTime } from '../format/times.js';
 import { type CommandLine, commandLineError, parseCommandLine } from './arguments.js';
+import { calledDuplicity } from './version.js';
 
 /** What a run was asked for: by the command line, the configuration file and the environment together. */
 export interface Invocation {
@@ -29,7 +30,9 @@ export async function readInvocation(
   environment: NodeJS.ProcessEnv,
 ): Promise<Invocation> {
   const line = parseCommandLine(argv, environment);
-  const messages: Invocation['messages'] = line.notices.map((text) => ({ level: 'notice', text }));
+  // Of the duplicity that a wrapper takes this for, the old names are the names.
+  const notices = calledDuplicity() ? [] : line.notices;
+  const messages: Invocation['messages'] = notices.map((text) => ({ level: 'notice', text }));
   if (asksForHelp(line) || isApart(line)) return { line, environment, messages };
   const file = await readConfiguration(line.options.text('config'), environment);
   if (file?.warning !== undefined) messages.push({ level: 'warning', text: file.warning });
