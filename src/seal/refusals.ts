@@ -4,8 +4,9 @@ import { messageOf, TundraError } from '../base/errors.js';
  * Why a sealed file is not opened, in words that the reader can act on.
  */
 
+/** In the words of gpg as well: front ends look for them, to ask for the passphrase once more. */
 export function wrongPassphrase(name: string): TundraError {
-  return new TundraError('encryption', `the passphrase does not open ${name}`, {
+  return new TundraError('encryption', `the passphrase does not open ${name} (Bad session key)`, {
     advice:
       'Give the passphrase with which the backup was made (PASSPHRASE). If it is the right one, the file is damaged.',
   });
