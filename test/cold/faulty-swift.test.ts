@@ -169,7 +169,7 @@ function operationsOf(
     backend: { numRetries: 5, retryDelayMs: 0, timeoutMs: patienceSeconds * 1000, segmentSizeBytes },
     environment: { HOME: trial.home, ...env },
     now: () => atSeconds,
-    events: (event) => event.kind === 'message' && tell(event.text),
+    events: (event) => event.kind === 'message' && event.level !== 'debug' && tell(event.text),
     tellFiles: false,
   });
   return {

@@ -18,7 +18,8 @@ function multiOf(options: Partial<MultiOptions>, ...prefixes: string[][]) {
     'multi://test',
     stores.map((backend, index) => ({ label: backend.description, backend, prefixes: prefixes[index]! })),
     { mode: 'stripe', onfail: 'continue', ...options },
-    (event: OperationEvent) => event.kind === 'message' && warnings.push(event.text),
+    (event: OperationEvent) =>
+      event.kind === 'message' && event.level === 'warning' && warnings.push(event.text),
   );
   return { multi, stores, warnings, held: () => stores.map(({ objects }) => [...objects.keys()].join(' ')) };
 }

@@ -28,7 +28,7 @@ function contextWith(
     env,
     registry: new BackendRegistry([localDriver, multiDriver, ...drivers]),
     options: { numRetries: 1, retryDelayMs: 0, timeoutMs: 1000 },
-    onEvent: (event) => events.push(event),
+    onEvent: (event) => event.kind === 'message' && event.level === 'warning' && events.push(event),
   };
 }
 

@@ -191,7 +191,8 @@ export function opener(
   const factory = swiftFactory(factoryOptions);
   const registry = new BackendRegistry([{ schemes: ['swift', 'pca'], load: () => factory }]);
   const all = { numRetries: 3, retryDelayMs: 0, timeoutMs: 5000, ...options };
-  const onEvent = (event: OperationEvent) => event.kind === 'message' && warnings.push(event.text);
+  const onEvent = (event: OperationEvent) =>
+    event.kind === 'message' && event.level === 'warning' && warnings.push(event.text);
   const context = { env, registry, options: all, onEvent };
   const keep = <Backend extends StorageBackend>(backend: Backend): Backend => {
     t.after(() => backend.close());
