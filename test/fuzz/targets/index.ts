@@ -1,0 +1,24 @@
+import type { FuzzTarget } from '../target.js';
+
+/** By name; loaded when they are run. The formats of bytes come first. */
+const loaders: Record<string, () => Promise<FuzzTarget>> = {
+  tar: async () => (await import('./tar.js')).tar,
+  sigtar: async () => (await import('./signatures.js')).sigtar,
+  'signature-index': async () => (await import('./signatures.js')).signatureIndex,
+  difftar: async () => (await import('./difftar.js')).difftar,
+  manifest: async () => (await import('./manifest.js')).manifest,
+  delta: async () => (await import('./rsync.js')).delta,
+  signature: async () => (await import('./rsync.js')).signature,
+  openpgp: async () => (await import('./openpgp.js')).openpgp,
+  'openpgp-inside': async () => (await import('./openpgp.js')).openpgpInside,
+  gzip: async () => (await import('./gzip.js')).gzip,
+};
+
+export const targetNames: readonly string[] = Object.keys(loaders);
+
+/** Throws RangeError for a name that is none of `targetNames`. */
+export async function loadTarget(name: string): Promise<FuzzTarget> {
+  const load = loaders[name];
+  if (load === undefined) throw new RangeError(`no target ${name}`);
+  return load();
+}
