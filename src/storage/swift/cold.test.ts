@@ -62,6 +62,25 @@ test('a survey is one listing, and tells when what thaws is ready', async (t) =>
   assert.equal(fake.takeLog().length, 2, 'the second page is empty');
 });
 
+test('a delay of more than thirty years is none', async (t) => {
+  const { fake, store } = await archive(t, { a: 'unsealing' }, []);
+  for (const delay of [1e300, -5, 'soon']) {
+    fake.fault = ({ method, path, query }, response) => {
+      if (method !== 'GET' || path !== '/v1/A/c') return false;
+      const entry = {
+        name: 'a',
+        bytes: 1,
+        policy_retrieval_state: 'unsealing',
+        policy_retrieval_delay: delay,
+      };
+      response.end(JSON.stringify(query.has('marker') ? [] : [entry]));
+      return true;
+    };
+    const [object] = await store.cold!.survey();
+    assert.deepEqual([object?.state, object?.readyAtMs], ['thawing', undefined]);
+  }
+});
+
 test('only what is sealed is asked for', async (t) => {
   const { fake, store } = await archive(t, { a: 'sealed', b: 'unsealing', c: 'unsealed' }, [[429, '600']]);
   const objects = await store.cold!.thaw(['c', 'b', 'a', 'a']);

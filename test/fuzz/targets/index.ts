@@ -12,6 +12,16 @@ const loaders: Record<string, () => Promise<FuzzTarget>> = {
   openpgp: async () => (await import('./openpgp.js')).openpgp,
   'openpgp-inside': async () => (await import('./openpgp.js')).openpgpInside,
   gzip: async () => (await import('./gzip.js')).gzip,
+  json: async () => (await import('./json.js')).json,
+  swift: async () => (await import('./swift.js')).swift,
+  names: async () => (await import('./text.js')).names,
+  times: async () => (await import('./text.js')).times,
+  glob: async () => (await import('./text.js')).glob,
+  regexp: async () => (await import('./text.js')).regexp,
+  'file-list': async () => (await import('./text.js')).fileList,
+  url: async () => (await import('./text.js')).url,
+  'command-line': async () => (await import('./text.js')).commandLine,
+  'gnupg-status': async () => (await import('./text.js')).gnupgStatus,
 };
 
 export const targetNames: readonly string[] = Object.keys(loaders);
