@@ -27,8 +27,8 @@ export interface ListOptions {
   pageSize?: number | undefined;
 }
 
-/** A page has 10,000 entries of some hundred bytes each. */
-const pageLimitBytes = 64 << 20;
+/** A page has 10,000 entries of some hundred bytes each, and of no more than a few thousand. */
+export const pageLimitBytes = 16 << 20;
 
 /** Objects of a container, page by page. A container that is not there has none. */
 export async function* listObjects(container: Container, options: ListOptions): AsyncGenerator<ListedObject> {

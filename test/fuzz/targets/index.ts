@@ -12,6 +12,7 @@ const loaders: Record<string, () => Promise<FuzzTarget>> = {
   openpgp: async () => (await import('./openpgp.js')).openpgp,
   'openpgp-inside': async () => (await import('./openpgp.js')).openpgpInside,
   gzip: async () => (await import('./gzip.js')).gzip,
+  bombs: async () => (await import('./bombs.js')).bombs,
   json: async () => (await import('./json.js')).json,
   swift: async () => (await import('./swift.js')).swift,
   names: async () => (await import('./text.js')).names,
