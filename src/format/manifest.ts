@@ -79,7 +79,7 @@ export function formatFileListEntry(change: FileChange, key: PathKey): Latin1 {
 
 /** A line is a path and little else: longer ones are not a manifest's. */
 const lineLimitBytes = 1 << 20;
-const keptLimitBytes = 192 << 20;
+const keptLimitBytes = 160 << 20;
 /** What a volume takes in memory beside its text. */
 const volumeBytes = 250;
 const lineFeed = 0x0a;
@@ -88,7 +88,7 @@ const space = 0x20;
 export interface ManifestParserOptions {
   /** Called for each entry of the file list, in its order; without it the list is passed over. */
   onFile?: (change: FileChange, key: PathKey) => void;
-  /** How much memory may be kept, the file list aside: 192 MiB unless given, which is some 400,000 volumes. */
+  /** How much memory may be kept, the file list aside: 160 MiB unless given, which is some 300,000 volumes. */
   limitBytes?: number;
 }
 

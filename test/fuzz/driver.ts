@@ -40,7 +40,7 @@ const memoryLimitBytes = 300e6;
 /** More of them say nothing new. */
 const mostFindings = 200;
 /** What the parsers leave behind for the collector stays far below the limit that is watched. */
-const nodeOptions = ['--max-old-space-size=192', '--max-semi-space-size=4'];
+const nodeOptions = ['--max-old-space-size=256', '--max-semi-space-size=4'];
 
 /**
  * Runs the cases of a target in a process of its own, and goes on with a new one behind a case that hung, died or took
