@@ -22,6 +22,8 @@ export interface FuzzReport {
   peakBytes: number;
   /** Different outcomes that were seen. */
   outcomes: number;
+  /** What the sessions that came to their end took of the processors. */
+  cpuMs: number;
 }
 
 export interface FuzzOptions {
@@ -31,10 +33,11 @@ export interface FuzzOptions {
   forMs?: number;
   /** Files to be parsed first, as they are. */
   replay?: string[];
+  /** What a case may take, before it counts as a hang: 10 s unless given. */
+  caseLimitMs?: number;
 }
 
-/** One case may take this long: what takes longer is taken for a hang. */
-const caseLimitMs = 10_000;
+const usualCaseLimitMs = 10_000;
 const watchMs = 250;
 const memoryLimitBytes = 300e6;
 /** More of them say nothing new. */
@@ -47,9 +50,10 @@ const nodeOptions = ['--max-old-space-size=256', '--max-semi-space-size=4'];
  * too much memory. A case that seemed to is tried once more by itself before it counts.
  */
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
-  const { target, seed, cases = Number.MAX_SAFE_INTEGER, forMs = Number.MAX_SAFE_INTEGER } = options;
+  const { target, seed, caseLimitMs = usualCaseLimitMs } = options;
+  const { cases = Number.MAX_SAFE_INTEGER, forMs = Number.MAX_SAFE_INTEGER } = options;
   const folder = mkdtempSync(join(tmpdir(), 'tundra-fuzz-driver-'));
-  const report: FuzzReport = { target, cases: 0, ms: 0, findings: [], peakBytes: 0, outcomes: 0 };
+  const report: FuzzReport = { target, cases: 0, ms: 0, findings: [], peakBytes: 0, outcomes: 0, cpuMs: 0 };
   const begun = Date.now();
   try {
     const currentPath = join(folder, 'current');
@@ -66,10 +70,11 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
         currentPath,
         memoryLimitBytes,
       };
-      const ended = await runSession(order);
+      const ended = await runSession(order, caseLimitMs);
       const { end, suspect } = ended;
       report.findings.push(...ended.findings.slice(0, mostFindings - report.findings.length));
       report.peakBytes = Math.max(report.peakBytes, end?.peakBytes ?? 0);
+      report.cpuMs += end?.cpuMs ?? 0;
       report.outcomes = Math.max(report.outcomes, end?.outcomes ?? 0);
       if (end !== undefined) {
         report.cases = end.nextCase;
@@ -80,7 +85,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
         break;
       }
       if (suspect === undefined) throw new Error(`the session for ${target} did not begin: ${ended.log}`);
-      report.findings.push(...(await confirmed(suspect, order, folder)));
+      report.findings.push(...(await confirmed(suspect, order, folder, caseLimitMs)));
       // A file that ended the session ends the replay: the others must wait until it is mended.
       firstCase = suspect.caseNumber === replayedCase ? firstCase : suspect.caseNumber + 1;
       replay = [];
@@ -109,17 +114,22 @@ interface SessionEnd {
 }
 
 /** Tries a suspect by itself: memory that many cases took together, and a machine that was busy, are no findings. */
-async function confirmed(suspect: Suspect, order: SessionOrder, folder: string): Promise<Finding[]> {
+async function confirmed(
+  suspect: Suspect,
+  order: SessionOrder,
+  folder: string,
+  caseLimitMs: number,
+): Promise<Finding[]> {
   const path = join(folder, 'suspect');
   writeFileSync(path, suspect.input);
-  const alone = await runSession({ ...order, replay: [path], endCase: order.firstCase });
+  const alone = await runSession({ ...order, replay: [path], endCase: order.firstCase }, caseLimitMs);
   const findings = [...alone.findings];
   if (alone.suspect !== undefined) findings.push({ ...alone.suspect, stack: alone.log });
   return findings;
 }
 
 /** Runs one session to its end, or ends it when a case takes too long. */
-async function runSession(order: SessionOrder): Promise<SessionEnd> {
+async function runSession(order: SessionOrder, caseLimitMs: number): Promise<SessionEnd> {
   writeFileSync(order.currentPath, '');
   const script = fileURLToPath(new URL('./session.js', import.meta.url));
   const child = spawn(process.execPath, [...nodeOptions, script, JSON.stringify(order)], {

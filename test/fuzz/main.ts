@@ -21,8 +21,9 @@ const mega = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
 
 /** One line for a target, and one for each kind of finding. */
 function tell(report: FuzzReport): void {
-  const { target, cases, ms, findings, peakBytes, outcomes } = report;
-  const figures = `${cases} inputs in ${(ms / 60_000).toFixed(1)} min, ${outcomes} outcomes, peak ${mega(peakBytes)}`;
+  const { target, cases, ms, findings, peakBytes, outcomes, cpuMs } = report;
+  const minutes = (ms: number) => (ms / 60_000).toFixed(1);
+  const figures = `${cases} inputs in ${minutes(ms)} min (${minutes(cpuMs)} of a processor), ${outcomes} outcomes, peak ${mega(peakBytes)}`;
   console.log(`${target}: ${figures}, ${findings.length} findings`);
   const told = new Set<string>();
   for (const finding of findings) {

@@ -16,7 +16,7 @@ export interface SessionOrder {
 export type SessionLine =
   | { kind: 'finding'; caseNumber: number; what: string; stack: string; input: string }
   | { kind: 'too much memory'; caseNumber: number; input: string }
-  | { kind: 'end'; nextCase: number; peakBytes: number; outcomes: number; openFiles: number };
+  | { kind: 'end'; nextCase: number; peakBytes: number; outcomes: number; openFiles: number; cpuMs: number };
 
 /** The case number of a file that is parsed as it is. */
 export const replayedCase = 0xffffffff;

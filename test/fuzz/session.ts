@@ -67,8 +67,15 @@ class Session {
     await this.#target.close?.();
     await nextTurn();
     const peakBytes = process.resourceUsage().maxRSS * 1024;
-    const opened = openFiles() - openBefore;
-    tell({ kind: 'end', nextCase: next, peakBytes, outcomes: this.#outcomes.size, openFiles: opened });
+    const { user, system } = process.cpuUsage();
+    tell({
+      kind: 'end',
+      nextCase: next,
+      peakBytes,
+      outcomes: this.#outcomes.size,
+      openFiles: openFiles() - openBefore,
+      cpuMs: (user + system) / 1000,
+    });
     closeSync(this.#current);
   }
 

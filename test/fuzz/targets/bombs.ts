@@ -22,7 +22,7 @@ import { HttpClient } from '../../../src/storage/swift/http.js';
 import { pageLimitBytes } from '../../../src/storage/swift/listing.js';
 import { headerOf, tarOf } from '../../golden/tar-sample.js';
 import { TrialFolder } from '../folder.js';
-import { about, drain, type FuzzTarget } from '../target.js';
+import { drain, type FuzzTarget } from '../target.js';
 
 /*
  * Small inputs from which much comes: memory must not grow with it. An input says which, and how much: a byte for the
@@ -40,7 +40,18 @@ function deflated(steps: number, end: Uint8Array = new Uint8Array(0)): Buffer {
   return Buffer.concat([...Array<Buffer>(steps).fill(step), deflateRawSync(end)]);
 }
 
-const folderName = 'folder/'.repeat(20);
+/** The lines of volumes whose paths begin with a folder. */
+function* volumeLines(steps: number, folderName: string): Generator<Buffer> {
+  let number = 0;
+  for (let left = steps * stepBytes; left > 0; ) {
+    let text = '';
+    while (text.length < 65_536) {
+      text += `Volume ${++number}:\nStartingPath ${folderName}${number}\nEndingPath ${folderName}b\n`;
+    }
+    left -= text.length;
+    yield Buffer.from(text);
+  }
+}
 
 /** What is repeated, as often as it takes for so many steps. */
 function* repeated(text: string, steps: number): Generator<Buffer> {
@@ -111,18 +122,7 @@ const bombsByKind: readonly ((steps: number) => Promise<unknown>)[] = [
     return (await new TarReader(pieces, 'the tar').next())?.name;
   },
   // A manifest of many volumes.
-  async (steps) => {
-    const parser = new ManifestParser();
-    let number = 0;
-    for (let left = steps * stepBytes; left > 0; ) {
-      let text = '';
-      for (let i = 0; i < 1000; i++)
-        text += `Volume ${++number}:\nStartingPath ${folderName}${number}\nEndingPath ${folderName}b\n`;
-      parser.update(Buffer.from(text));
-      left -= text.length;
-    }
-    return about(parser.finish().volumes.length);
-  },
+  async (steps) => manifestOf(volumeLines(steps, 'a')),
   // A manifest that is one line, one of long paths, and one of files.
   async (steps) => manifestOf(repeated('x', steps)),
   async (steps) => manifestOf(repeated(`Volume 1:\nStartingPath ${'a'.repeat(9000)}\nEndingPath b\n`, steps)),
@@ -133,6 +133,8 @@ const bombsByKind: readonly ((steps: number) => Promise<unknown>)[] = [
   async (steps) => jsonOf(repeated('0.5,', steps)),
   async (steps) => jsonOf(repeated('[', steps)),
   async (steps) => jsonOf(repeated('"aaaaaaaaaaaaa",', steps)),
+  // A manifest of volumes with paths through many folders.
+  async (steps) => manifestOf(volumeLines(steps, 'folder/'.repeat(300))),
 ];
 
 function manifestOf(pieces: Iterable<Buffer>): number {

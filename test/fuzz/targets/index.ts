@@ -6,6 +6,7 @@ const loaders: Record<string, () => Promise<FuzzTarget>> = {
   sigtar: async () => (await import('./signatures.js')).sigtar,
   'signature-index': async () => (await import('./signatures.js')).signatureIndex,
   difftar: async () => (await import('./difftar.js')).difftar,
+  tree: async () => (await import('./tree.js')).tree,
   manifest: async () => (await import('./manifest.js')).manifest,
   delta: async () => (await import('./rsync.js')).delta,
   signature: async () => (await import('./rsync.js')).signature,
@@ -27,8 +28,12 @@ const loaders: Record<string, () => Promise<FuzzTarget>> = {
 
 export const targetNames: readonly string[] = Object.keys(loaders);
 
+/** What is wrong in every way there is to be found: for the test of the driver. */
+const faulty = 'faulty';
+
 /** Throws RangeError for a name that is none of `targetNames`. */
 export async function loadTarget(name: string): Promise<FuzzTarget> {
+  if (name === faulty) return (await import('./faulty.js')).faulty;
   const load = loaders[name];
   if (load === undefined) throw new RangeError(`no target ${name}`);
   return load();

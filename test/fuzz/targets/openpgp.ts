@@ -33,7 +33,7 @@ const text = Buffer.from('some text, and more of it. '.repeat(40));
 
 async function open(message: Buffer, random: Random): Promise<string> {
   const path = folder.stored('message', message);
-  if (random.oneIn(8)) keys = new PassphraseKeys(new Secret(passphrase));
+  if (random.oneIn(60)) keys = new PassphraseKeys(new Secret(passphrase));
   const given = random.oneIn(20) ? undefined : keys;
   if (random.oneIn(4)) await keysFit(path, 'the message', keys);
   const isChecked = random.oneIn(3) && (await checkMessage(path, 'the message', given));

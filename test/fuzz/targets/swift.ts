@@ -57,11 +57,13 @@ const page = answer(
   { 'content-type': 'application/json', 'x-storage-policy': 'PCA' },
   JSON.stringify([
     { name: 'folder/a', bytes: 5, policy_retrieval_state: 'sealed' },
-    { name: 'folder/b', bytes: 0, policy_retrieval_state: 'unsealing', policy_retrieval_delay: 7200 },
+    { name: 'folder/b', bytes: 9, policy_retrieval_state: 'unsealing', policy_retrieval_delay: 7200 },
     { subdir: 'folder/c/' },
     { name: 'folder/d', bytes: 7, policy_retrieval_state: 'unsealed' },
   ]),
 );
+/** The size of an empty one is asked for: it may be a large object. */
+const pageOfEmpty = answer('200 OK', {}, JSON.stringify([{ name: 'folder/a', bytes: 0 }]));
 const lastPage = answer('200 OK', {}, '[]');
 const head = answer('200 OK', {
   'content-length': '5',
@@ -84,7 +86,12 @@ const stored = answer('201 Created', { etag: '5d41402abc4b2a76b9719d911017c592' 
 const logins = [version1, version2, version3];
 /** What can be asked for, and answers to it. */
 const calls: readonly [call: (backend: SwiftBackend) => Promise<unknown>, ...answers: string[][]][] = [
-  [async (backend) => about((await backend.list()).length), [page, lastPage, head], [notFound]],
+  [
+    async (backend) => about((await backend.list()).length),
+    [page, lastPage],
+    [pageOfEmpty, lastPage, head],
+    [notFound],
+  ],
   [async (backend) => told(await backend.cold!.survey()), [page, lastPage]],
   [async (backend) => told(await backend.cold!.thaw(['a', 'x'])), [page, lastPage, sealed, head, sealed]],
   [async (backend) => typeof (await backend.stat('a'))?.sizeBytes, [head], [notFound], [dynamicHead]],
