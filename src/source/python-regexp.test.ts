@@ -99,6 +99,18 @@ describe('compilePythonRegExp', () => {
     }
   });
 
+  it('refuses what would grow too large', () => {
+    for (const pattern of ['\\b'.repeat(16_000), '\\w'.repeat(5000)]) {
+      assert.throws(
+        () => compilePythonRegExp(pattern),
+        { code: 'unexpected', message: /it is too long/ },
+        pattern.slice(0, 20),
+      );
+    }
+    const ranges = compilePythonRegExp(`[${'\\x00-\\U0001ffff'.repeat(1500)}]`, true);
+    assert.ok(ranges('x'));
+  });
+
   it('finds what the peer finds', (t) => {
     const questions = randomPatterns();
     const answers = peerRegExps(t, questions);

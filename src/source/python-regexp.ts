@@ -12,12 +12,17 @@ import {
 /** A path has at most 4096 bytes. */
 const longestPattern = 32_768;
 const deepestNesting = 100;
+/** What is compiled takes memory: some hundred bytes for a character, some ten kilobytes for a category of Unicode. */
+const longestSource = 512 * 1024;
+const mostCategories = 4000;
 
 /**
  * Compiles a regular expression that is written as for Python's `re`, over text (see `pathText`); it is searched for, so
- * that it need not begin where the text does. A text in which that takes too long is an error: see `boundedTest`. Throws `unexpected` (the status that the peer ends with) for what
- * is no expression to Python, or is one that JavaScript has no like of: conditions, characters by name, and a reference
- * in a part that ignores case where others do not.
+ * that it need not begin where the text does. A text in which that takes too long is an error: see `boundedTest`.
+ *
+ * Throws `unexpected` (the status that the peer ends with) for what is no expression to Python, or is one that JavaScript
+ * has no like of: conditions, characters by name, and a reference in a part that ignores case where others do not; and for
+ * one that grows too large in JavaScript.
  */
 export function compilePythonRegExp(pattern: string, ignoreCase = false): TextTest {
   try {
@@ -78,7 +83,12 @@ class Translation {
     if (this.#hasFoldedReference && !isFolded) {
       throw new SyntaxError('it refers back in a part that ignores case');
     }
-    return new RegExp(source, isFolded ? 'iu' : 'u');
+    const categories = source.split('\\p{').length - 1;
+    if (source.length > longestSource || categories > mostCategories) throw new SyntaxError('it is too long');
+    const expression = new RegExp(source, isFolded ? 'iu' : 'u');
+    // Only the first use tells whether it is too large; it is compiled once for texts of Latin letters, once for others.
+    for (const text of ['', '\u0100']) expression.test(text);
+    return expression;
   }
 
   #alternatives(flags: PatternFlags): string {
