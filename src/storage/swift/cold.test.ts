@@ -136,8 +136,10 @@ test('storing something reads nothing', async (t) => {
 });
 
 test('a state unheard of counts as sealed, and one that is not told as not cold', async (t) => {
-  const { store } = await archive(t, { a: 'frozen' }, []);
-  assert.equal((await store.cold!.survey())[0]?.state, 'sealed');
+  for (const odd of ['frozen', 'constructor']) {
+    const { store } = await archive(t, { a: odd }, []);
+    assert.equal((await store.cold!.survey())[0]?.state, 'sealed', odd);
+  }
   const fake = await FakeSwift.start(t);
   const warm = await opener(t, fake.environment('PCA')).open('pca://c');
   await warm.put('a', sourceOf('a'));

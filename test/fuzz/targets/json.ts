@@ -3,6 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { collectBytes } from '../../../src/base/bytes.js';
 import { TundraError } from '../../../src/base/errors.js';
 import { isOfEndedRun, runMark } from '../../../src/base/run-mark.js';
+import type { LocalArchive } from '../../../src/chain/archive.js';
+import { checkpointName, readCheckpoint } from '../../../src/chain/checkpoint.js';
 import { acquireSpoolLock } from '../../../src/chain/lock.js';
 import { expectedWait, readThawHistory, thawHistoryName } from '../../../src/chain/thaw-history.js';
 import { costOf, earlyDeletions, parsePrices } from '../../../src/config/prices.js';
@@ -143,12 +145,26 @@ const lock: SmallFile = {
   },
 };
 
+const checkpoint: SmallFile = {
+  sample: [
+    { version: 1, set: '1600000000', token: 't', keys: ['k'] },
+    { volume: 1, sizeBytes: 5, sha1Hex: '00', file: { kind: 'diff', stamp: '1', deltaRevision: 2 } },
+  ]
+    .map((line) => `${JSON.stringify(line)}\n`)
+    .join(''),
+  read(bytes) {
+    folder.stored(checkpointName, bytes);
+    const archive = { pathOf: (name: string) => folder.path(name) } as LocalArchive;
+    return readCheckpoint(archive, { type: 'full', time: 1_600_000_000 })?.volumes.size;
+  },
+};
+
 const mark: SmallFile = {
   sample: runMark(),
   read: (bytes) => isOfEndedRun(bytes.toString('latin1')),
 };
 
-const files = [multiConfig, prices, thawHistory, thawRecord, unfinishedRestore, lock, mark];
+const files = [multiConfig, prices, thawHistory, thawRecord, unfinishedRestore, lock, mark, checkpoint];
 
 /** The small files that tundra reads: the first byte says which. */
 export const json: FuzzTarget = {

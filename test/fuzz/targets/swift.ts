@@ -5,6 +5,7 @@ import { Accounts } from '../../../src/storage/swift/account.js';
 import { Container } from '../../../src/storage/swift/container.js';
 import { readAccount } from '../../../src/storage/swift/environment.js';
 import { SwiftBackend } from '../../../src/storage/swift/swift-backend.js';
+import { progressOf } from '../../../src/volume/thaw.js';
 import { jsonMutation } from '../json-mutations.js';
 import type { Random } from '../random.js';
 import { about, drain, type FuzzTarget, tagged } from '../target.js';
@@ -115,7 +116,8 @@ const source = {
 /** As a plan tells of objects. */
 function told(objects: readonly ColdObject[]): string {
   for (const { readyAtMs } of objects) if (readyAtMs !== undefined) new Date(readyAtMs).toISOString();
-  return objects.map(({ state }) => state[0]).join('');
+  const { thawing } = progressOf(objects).states;
+  return `${objects.map(({ state }) => state[0]).join('')} ${about(thawing.objects)}`;
 }
 
 /** Answers whatever is asked with what comes next. */
@@ -235,6 +237,7 @@ export const swift: FuzzTarget = {
     '498 x',
     '503 x',
     '"unsealing"',
+    'constructor',
     '1e300',
     'javascript:x',
     'ffff\r\n',
