@@ -12,7 +12,8 @@ import { timesKey } from './sets.js';
  */
 export const checkpointName = 'tundra-checkpoint.jsonl';
 
-const limitBytes = 256 << 20;
+/** Some 200,000 volumes; read whole, it takes several times as much memory. */
+const limitBytes = 32 << 20;
 const formVersion = 1;
 
 /** A sealed volume as it was when it was recorded. */

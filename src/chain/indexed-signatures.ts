@@ -59,7 +59,9 @@ export class IndexedSignatures implements KnownSignatures {
   #sourceOf(file: number): SignatureSource {
     let source = this.#sources.get(file);
     if (source === undefined) {
-      source = new SignatureSource(this.#files[file] as string, file, this.#files.length);
+      const path = this.#files[file];
+      if (path === undefined) throw new TundraError('format', `the index has no signature file ${file}`);
+      source = new SignatureSource(path, file, this.#files.length);
       this.#sources.set(file, source);
     }
     return source;

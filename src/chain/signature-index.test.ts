@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import type { Attributes, EntryType } from '../base/attributes.js';
+import { TundraError } from '../base/errors.js';
 import { IndexUpdate } from './index-update.js';
 import {
   digestOfSignatures,
@@ -153,6 +155,33 @@ describe('a signature index', () => {
     }
     writeFileSync(path, whole);
     assert.deepEqual(read(path), all);
+  });
+
+  it('is an error where its checksum holds and its entries are none', (t) => {
+    const path = newPath(t);
+    const all = fc.sample(
+      entries.filter((list) => list.length > 3),
+      { numRuns: 1, seed: 5 },
+    )[0]!;
+    write(path, all);
+    const whole = readFileSync(path).subarray(0, -40);
+    let refused = 0;
+    for (let at = 0; at < whole.length; at++) {
+      for (const byte of [0, 0x7f, 0x80, 0xff]) {
+        const damaged = Buffer.from(whole);
+        damaged[at] = byte;
+        writeFileSync(path, damaged);
+        endIndex(path, { sizeBytes: damaged.length, crc: crc32(damaged) }, digest);
+        try {
+          const keys = read(path)!.map(({ key }) => key);
+          assert.deepEqual(keys, [...new Set(keys)].sort());
+        } catch (error) {
+          if (!(error instanceof TundraError) || error.code !== 'bad-archive-dir') throw error;
+          refused++;
+        }
+      }
+    }
+    assert.ok(refused > whole.length / 2, `${refused} refused`);
   });
 
   it('does not fit signature files of another name, size or time', (t) => {

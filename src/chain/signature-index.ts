@@ -3,6 +3,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readSync, statSync } fro
 import { basename } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Attributes, EntryType } from '../base/attributes.js';
+import { TundraError } from '../base/errors.js';
 import { writeAllSync } from '../base/local-disk.js';
 import type { PathKey } from '../base/path-key.js';
 
@@ -182,18 +183,21 @@ export function endIndex(path: string, { sizeBytes, crc }: IndexBody, digest: Ui
   }
 }
 
-/** Reads an index. */
+/** Reads an index. Error: `bad-archive-dir` where its checksum holds and its entries are none. */
 export class SignatureIndexReader {
   readonly body: IndexBody;
+  readonly #path: string;
   readonly #fd: number;
   #position = 0;
   #block: Buffer = Buffer.alloc(0);
   #end = 0;
   #at = 0;
   #previous: PathKey = '';
+  #isFirst = true;
   readonly #owners: Pick<Attributes, 'uid' | 'gid' | 'uname' | 'gname'>[] = [];
 
-  private constructor(fd: number, body: IndexBody) {
+  private constructor(path: string, fd: number, body: IndexBody) {
+    this.#path = path;
     this.#fd = fd;
     this.body = body;
   }
@@ -209,7 +213,7 @@ export class SignatureIndexReader {
     try {
       const body = readTrailer(fd, digest);
       if (body !== undefined && checksumOf(fd, body.sizeBytes) === body.crc) {
-        return new SignatureIndexReader(fd, body);
+        return new SignatureIndexReader(path, fd, body);
       }
     } catch {
       // One that cannot be read is no index: the signatures have it all.
@@ -220,13 +224,18 @@ export class SignatureIndexReader {
 
   /** The next path; undefined at the end. */
   next(): IndexEntry | undefined {
-    if (this.#at === this.#end && !this.#readBlock()) return undefined;
+    const isBlockStart = this.#at === this.#end;
+    if (isBlockStart && !this.#readBlock()) return undefined;
     const shared = this.#number();
     const rest = this.#text();
+    if (isBlockStart && shared > 0) this.#fail();
     const key = shared === 0 ? rest : this.#previous.slice(0, shared) + rest;
+    if (key <= this.#previous && !this.#isFirst) this.#fail();
     this.#previous = key;
+    this.#isFirst = false;
     const form = this.#number();
-    const type = types[form >> typeShift] as EntryType;
+    const type = types[form >> typeShift];
+    if (type === undefined) this.#fail();
     const mode = this.#number();
     const { uid, gid, uname, gname } = this.#owner();
     const mtimeSeconds = this.#number();
@@ -250,9 +259,11 @@ export class SignatureIndexReader {
     if ((form & formBits.records) !== 0) attributes.records = this.#text();
     let changeTimeMs = 0;
     if ((form & formBits.changeTime) !== 0) {
+      if (this.#at + 8 > this.#end) this.#fail();
       changeTimeMs = this.#block.readDoubleLE(this.#at);
       this.#at += 8;
     }
+    if (this.#at > this.#end) this.#fail();
     const kind = (form & formBits.signature) !== 0 ? 'signature' : 'snapshot';
     return { key, kind, attributes, file, changeTimeMs };
   }
@@ -265,6 +276,7 @@ export class SignatureIndexReader {
     const place = this.#number();
     const known = this.#owners[place];
     if (known !== undefined) return known;
+    if (place !== this.#owners.length) this.#fail();
     const owner = { uid: this.#number(), gid: this.#number(), uname: this.#text(), gname: this.#text() };
     this.#owners[place] = owner;
     return owner;
@@ -277,6 +289,7 @@ export class SignatureIndexReader {
       byte = this.#block[this.#at++]!;
       value += (byte & 0x7f) * weight;
     }
+    if (value > Number.MAX_SAFE_INTEGER) this.#fail();
     return value;
   }
 
@@ -288,16 +301,23 @@ export class SignatureIndexReader {
   }
 
   #readBlock(): boolean {
-    if (this.#position >= this.body.sizeBytes) return false;
+    const leftBytes = this.body.sizeBytes - this.#position - blockHeadBytes;
+    if (leftBytes === -blockHeadBytes) return false;
     const head = Buffer.alloc(blockHeadBytes);
     readFully(this.#fd, head, blockHeadBytes, this.#position);
     this.#end = head.readUInt32LE(0);
+    if (this.#end === 0 || this.#end > leftBytes) this.#fail();
     if (this.#block.length < this.#end) this.#block = Buffer.allocUnsafe(this.#end);
     readFully(this.#fd, this.#block, this.#end, this.#position + blockHeadBytes);
     this.#position += blockHeadBytes + this.#end;
     this.#at = 0;
-    this.#previous = '';
     return true;
+  }
+
+  #fail(): never {
+    throw new TundraError('bad-archive-dir', `the index ${this.#path} is damaged`, {
+      advice: 'Remove this file: the next backup makes it anew.',
+    });
   }
 }
 

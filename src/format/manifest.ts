@@ -79,14 +79,16 @@ export function formatFileListEntry(change: FileChange, key: PathKey): Latin1 {
 
 /** A line is a path and little else: longer ones are not a manifest's. */
 const lineLimitBytes = 1 << 20;
-const keptLimitBytes = 256 << 20;
+const keptLimitBytes = 160 << 20;
+/** What a volume takes in memory beside its text. */
+const volumeBytes = 250;
 const lineFeed = 0x0a;
 const space = 0x20;
 
 export interface ManifestParserOptions {
   /** Called for each entry of the file list, in its order; without it the list is passed over. */
   onFile?: (change: FileChange, key: PathKey) => void;
-  /** How much text may be kept, the file list aside: 256 MiB unless given. */
+  /** How much memory may be kept, the file list aside: 160 MiB unless given, which is some 300,000 volumes. */
   limitBytes?: number;
 }
 
@@ -183,6 +185,7 @@ export class ManifestParser {
     if (indented ? this.#volumeField(field, words) : this.#topField(field, words, line)) {
       this.#sawField = true;
       this.#keptBytes += line.length;
+      if (field === 'volume') this.#keptBytes += volumeBytes;
       if (this.#keptBytes > this.#limitBytes) this.#fail('the manifest is too large');
     }
   }

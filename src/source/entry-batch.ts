@@ -1,5 +1,5 @@
 import type { EntryType } from '../base/attributes.js';
-import type { Latin1, PathKey } from '../base/path-key.js';
+import { type Latin1, type PathKey, slashPath } from '../base/path-key.js';
 import type { SourceEntry } from './entry.js';
 import type { Owners } from './owners.js';
 import { childPath } from './source-path.js';
@@ -56,7 +56,7 @@ export function* unpackEntries(batch: EntryBatch, root: Latin1, owners: Owners):
     const gid = numbers[at + 3]!;
     yield {
       key,
-      path: key === '' ? root : childPath(root, key.replaceAll('\0', '/')),
+      path: key === '' ? root : childPath(root, slashPath(key)),
       attributes: {
         type,
         mode: numbers[at + 1]!,

@@ -53,6 +53,12 @@ describe('parsePathList', () => {
     assert.deepEqual(parsePathList('a\nb\0c', '\0'), ['a\nb', 'c']);
   });
 
+  it('refuses a path longer than any, as a list has that is cut at the wrong ends', () => {
+    assert.equal(parsePathList('a'.repeat(4096), '\n').length, 1);
+    const list = 'some/path\0'.repeat(1000);
+    assert.throws(() => parsePathList(list, '\n'), { code: 'bad-file-list', advice: /--null-separator/ });
+  });
+
   it('refuses paths that are not below the source folder, and a list without paths', () => {
     for (const content of ['/a', 'b\n/a', '..', 'a/../b', '', '\n\n', '.']) {
       assert.throws(

@@ -5,6 +5,9 @@ import { pathText, textPath } from './source-path.js';
 /** What ends a line of a list of files. */
 export type Separator = '\n' | '\0';
 
+/** No system takes a longer one. */
+const longestPath = 4096;
+
 /** A line of a list that includes and excludes. */
 export interface ListedPattern {
   kind: 'include' | 'exclude';
@@ -34,13 +37,18 @@ export function parsePatternList(
 
 /**
  * Reads a list of paths below the source folder, one in a line of which every character counts. Returns the keys of all
- * of them and of the folders that they lie in. Throws `bad-file-list` for a path that is absolute or climbs with `..`,
- * and for a list without paths.
+ * of them and of the folders that they lie in. Throws `bad-file-list` for a path that is absolute, climbs with `..` or is
+ * longer than any, and for a list without paths.
  */
 export function parsePathList(content: Latin1, separator: Separator): PathKey[] {
   const keys = new Set<PathKey>();
   for (const line of linesOf(content, separator)) {
     if (line === '') continue;
+    if (line.length > longestPath) {
+      throw new TundraError('bad-file-list', `The list of files has a path of ${line.length} bytes.`, {
+        advice: 'Where NULs end its paths, give --null-separator too.',
+      });
+    }
     const parts = line.split('/').filter((part) => part !== '' && part !== '.');
     if (line.startsWith('/') || parts.includes('..')) {
       throw new TundraError(

@@ -72,13 +72,31 @@ function rangeSource([low, high]: [number, number]): string {
 /** No letter has two cases behind it. */
 const lastCased = 0x1ffff;
 
+/** Ranges up to this size are looked through code by code. */
+const smallRange = 128;
+
 function otherCases([low, high]: [number, number], ascii: boolean): string {
   const found = new Set<number>();
   const last = Math.min(high, ascii ? 0x7f : lastCased);
-  for (let code = low; code <= last; code += 1) {
+  const add = (code: number) => {
     for (const other of caseVariants(code, ascii)) if (other < low || other > high) found.add(other);
-  }
+  };
+  if (last - low < smallRange) for (let code = low; code <= last; code += 1) add(code);
+  else for (const code of casedCodes()) if (code >= low && code <= last) add(code);
   return [...found].map(escaped).join('');
+}
+
+let foundCased: number[] | undefined;
+
+/** All code points with another case: an expression may have thousands of large ranges. */
+function casedCodes(): readonly number[] {
+  if (foundCased === undefined) {
+    foundCased = [];
+    for (let code = 0; code <= lastCased; code += 1) {
+      if (caseVariants(code, false).length > 0) foundCased.push(code);
+    }
+  }
+  return foundCased;
 }
 
 /** I, i, and the Turkish ones, which are one letter to the peer. */

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { TundraError } from '../base/errors.js';
 import { type Latin1, latin1OfNative } from '../base/path-key.js';
+import type { TextTest } from './bounded-regexp.js';
 import { peerRegExps } from './peer.fixture.js';
 import { compilePythonRegExp } from './python-regexp.js';
 import { pathText } from './source-path.js';
@@ -42,14 +43,14 @@ describe('compilePythonRegExp', () => {
   for (const [pattern, found, missed] of cases) {
     it(`reads ${JSON.stringify(pattern)} as Python does`, () => {
       const expression = compilePythonRegExp(pattern);
-      for (const text of found) assert.ok(expression.test(text), text);
-      for (const text of missed) assert.ok(!expression.test(text), text);
+      for (const text of found) assert.ok(expression(text), text);
+      for (const text of missed) assert.ok(!expression(text), text);
     });
   }
 
   it('ignores case where told to', () => {
-    assert.ok(compilePythonRegExp('^/A[x-z]$', true).test('/aY'));
-    assert.ok(!compilePythonRegExp('^/A[x-z]$').test('/aY'));
+    assert.ok(compilePythonRegExp('^/A[x-z]$', true)('/aY'));
+    assert.ok(!compilePythonRegExp('^/A[x-z]$')('/aY'));
   });
 
   it('refuses what is no expression, with what is wrong with it', () => {
@@ -98,6 +99,18 @@ describe('compilePythonRegExp', () => {
     }
   });
 
+  it('refuses what would grow too large', () => {
+    for (const pattern of ['\\b'.repeat(16_000), '\\w'.repeat(5000)]) {
+      assert.throws(
+        () => compilePythonRegExp(pattern),
+        { code: 'unexpected', message: /it is too long/ },
+        pattern.slice(0, 20),
+      );
+    }
+    const ranges = compilePythonRegExp(`[${'\\x00-\\U0001ffff'.repeat(1500)}]`, true);
+    assert.ok(ranges('x'));
+  });
+
   it('finds what the peer finds', (t) => {
     const questions = randomPatterns();
     const answers = peerRegExps(t, questions);
@@ -106,7 +119,7 @@ describe('compilePythonRegExp', () => {
     for (const [index, { pattern, texts }] of questions.entries()) {
       const expected: boolean[] | 'error' = answers[index]!;
       const about = JSON.stringify(pathText(pattern));
-      let expression: RegExp;
+      let expression: TextTest;
       try {
         expression = compilePythonRegExp(pathText(pattern));
       } catch (error) {
@@ -118,7 +131,7 @@ describe('compilePythonRegExp', () => {
         continue;
       }
       for (const [at, text] of texts.entries()) {
-        const isFound = expression.test(pathText(text));
+        const isFound = expression(pathText(text));
         assert.equal(
           isFound,
           expected === 'error' ? expected : expected[at],

@@ -1,4 +1,5 @@
 import { TundraError } from '../base/errors.js';
+import { boundedTest, type RegExpCost, type TextTest } from './bounded-regexp.js';
 import { isCategory, isDigit, PatternReader } from './python-regexp-reader.js';
 import {
   categorySource,
@@ -11,17 +12,23 @@ import {
 /** A path has at most 4096 bytes. */
 const longestPattern = 32_768;
 const deepestNesting = 100;
+/** What is compiled takes memory: some hundred bytes for a character, some ten kilobytes for a category of Unicode. */
+const longestSource = 512 * 1024;
+const mostCategories = 4000;
 
 /**
- * Compiles a regular expression that is written as for Python's `re`, over text (see `pathText`); it is to be searched
- * for, so that it need not begin where the text does. Throws `unexpected` (the status that the peer ends with) for what
- * is no expression to Python, or is one that JavaScript has no like of: conditions, characters by name, and a reference
- * in a part that ignores case where others do not.
+ * Compiles a regular expression that is written as for Python's `re`, over text (see `pathText`); it is searched for, so
+ * that it need not begin where the text does. A text in which that takes too long is an error: see `boundedTest`.
+ *
+ * Throws `unexpected` (the status that the peer ends with) for what is no expression to Python, or is one that JavaScript
+ * has no like of: conditions, characters by name, and a reference in a part that ignores case where others do not; and for
+ * one that grows too large in JavaScript.
  */
-export function compilePythonRegExp(pattern: string, ignoreCase = false): RegExp {
+export function compilePythonRegExp(pattern: string, ignoreCase = false): TextTest {
   try {
     if (pattern.length > longestPattern) throw new SyntaxError('it is too long');
-    return new Translation(pattern, ignoreCase).compile();
+    const translation = new Translation(pattern, ignoreCase);
+    return boundedTest(translation.compile(), pattern, translation.cost);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const shown = pattern.length > 200 ? `${pattern.slice(0, 200)}...` : pattern;
@@ -36,7 +43,12 @@ export function compilePythonRegExp(pattern: string, ignoreCase = false): RegExp
 interface Piece {
   source: string;
   kind: 'atom' | 'assertion' | 'position' | 'repeat';
+  /** A group with repetitions or alternatives. */
+  isVariable?: boolean;
 }
+
+/** A repetition that ends no later than this is a small one. */
+const smallRepetition = 9;
 
 const blanks = new Set(' \t\n\r\v\f');
 
@@ -54,6 +66,9 @@ class Translation {
   #depth = 0;
   #hasStrictPart = false;
   #hasFoldedReference = false;
+  /** Repetitions and alternatives so far. */
+  #choices = 0;
+  readonly cost: RegExpCost = { isNested: false, openRepetitions: 0 };
 
   constructor(pattern: string, ignoreCase: boolean) {
     this.#reader = new PatternReader(pattern);
@@ -68,7 +83,12 @@ class Translation {
     if (this.#hasFoldedReference && !isFolded) {
       throw new SyntaxError('it refers back in a part that ignores case');
     }
-    return new RegExp(source, isFolded ? 'iu' : 'u');
+    const categories = source.split('\\p{').length - 1;
+    if (source.length > longestSource || categories > mostCategories) throw new SyntaxError('it is too long');
+    const expression = new RegExp(source, isFolded ? 'iu' : 'u');
+    // Only the first use tells whether it is too large; it is compiled once for texts of Latin letters, once for others.
+    for (const text of ['', '\u0100']) expression.test(text);
+    return expression;
   }
 
   #alternatives(flags: PatternFlags): string {
@@ -76,6 +96,7 @@ class Translation {
     const all: string[] = [];
     do all.push(this.#sequence(flags, this.#depth === 1 && all.length === 0));
     while (this.#reader.take('|'));
+    if (all.length > 1) this.#choices += 1;
     this.#depth -= 1;
     return all.join('|');
   }
@@ -95,8 +116,9 @@ class Translation {
       if (range !== undefined) {
         pieces.push(this.#repeat(pieces.pop(), range));
       } else if (character === '(') {
+        const choices = this.#choices;
         const group = this.#group(flags, isFirst && pieces.length === 0);
-        if (group !== undefined) pieces.push(group);
+        if (group !== undefined) pieces.push({ ...group, isVariable: this.#choices > choices });
       } else {
         pieces.push(this.#single(character, flags));
       }
@@ -141,9 +163,18 @@ class Translation {
   #repeat(piece: Piece | undefined, range: string): Piece {
     if (piece === undefined || piece.kind === 'position') throw new SyntaxError('it repeats nothing');
     if (piece.kind === 'repeat') throw new SyntaxError('it repeats a repetition');
+    this.#countChoice(range, piece.isVariable === true);
     const source = (piece.kind === 'assertion' ? `(?:${piece.source})` : piece.source) + range;
     if (this.#reader.take('?')) return { source: `${source}?`, kind: 'repeat' };
     return { source: this.#reader.take('+') ? this.#atomic(source) : source, kind: 'repeat' };
+  }
+
+  #countChoice(range: string, isOfVariable: boolean): void {
+    const end = range === '?' ? '1' : /,?([0-9]*)}$/.exec(range)?.[1];
+    const most = end === undefined || end === '' ? Number.POSITIVE_INFINITY : Number(end);
+    this.#choices += 1;
+    if (most > smallRepetition) this.cost.openRepetitions += 1;
+    if (most > 1 && isOfVariable) this.cost.isNested = true;
   }
 
   /** What has matched once is not tried otherwise: JavaScript knows that of assertions only. */
@@ -213,6 +244,8 @@ class Translation {
       throw new SyntaxError(`there is no group "${group}" yet`);
     if (this.#openGroups.has(number)) throw new SyntaxError(`it refers to the group "${group}" within it`);
     if (flags.ignoreCase) this.#hasFoldedReference = true;
+    // It is compared as a repetition is.
+    this.cost.openRepetitions += 1;
     return atom(`\\k<g${number}>`);
   }
 

@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { errnoOf, TundraError } from '../base/errors.js';
 import { diskPath, displayBytes, type Latin1, type PathKey } from '../base/path-key.js';
+import type { TextTest } from './bounded-regexp.js';
 import type { SourceEntry } from './entry.js';
 import { compileGlob } from './glob.js';
 import { compilePythonRegExp } from './python-regexp.js';
@@ -78,8 +79,8 @@ function excludeIf(test: (entry: SourceEntry) => boolean): Rule {
   return (_text, entry) => (test(entry) ? 'exclude' : undefined);
 }
 
-function regExpRule(kind: IncludeOrExclude, expression: RegExp): Rule {
-  return (text) => (expression.test(text) ? kind : undefined);
+function regExpRule(kind: IncludeOrExclude, isFoundIn: TextTest): Rule {
+  return (text) => (isFoundIn(text) ? kind : undefined);
 }
 
 function globRule(kind: IncludeOrExclude, expression: Latin1, root: SelectionRoot): Rule {

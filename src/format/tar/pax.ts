@@ -32,7 +32,8 @@ export function readPaxRecords(
     const digits = space < 0 || space - at > 10 ? '' : bytes.toString('latin1', at, space);
     const end = at + (/^[0-9]+$/.test(digits) ? Number(digits) : 0);
     const equals = bytes.indexOf(0x3d, space + 1);
-    if (end > bytes.length || equals < 0 || equals >= end || bytes[end - 1] !== 0x0a)
+    // Where there is no space, an `=` before the record would be found.
+    if (end > bytes.length || equals < at || equals >= end || bytes[end - 1] !== 0x0a)
       return 'a record is broken';
     const key = bytes.toString('latin1', space + 1, equals);
     const value = bytes.toString('latin1', equals + 1, end - 1);

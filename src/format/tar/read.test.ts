@@ -316,6 +316,8 @@ test('broken PAX records are refused', async () => {
     '7 patha\n',
     '99999999999 path=a\n',
     '0 a=b\n',
+    // It has no space, and the record before it an equals sign.
+    '6 a=b\nx',
   ];
   for (const text of [
     ...broken,

@@ -2,10 +2,13 @@ import { TundraError } from '../../base/errors.js';
 import type { ByteReader } from '../byte-reader.js';
 import { type PacketBody, PacketReader, readByte, tags } from './packets.js';
 import { PREFIX_BYTES } from './protect.js';
+import { decodeCount } from './s2k.js';
 import { type PassphraseSlot, readPassphraseSlot } from './session-keys.js';
 
 /** More ways into a message than anyone makes: each may cost a slow key derivation. */
 const MOST_SLOTS = 32;
+/** And so much of it: four of the slowest take some seconds. */
+const MOST_DERIVED_BYTES = 4 * decodeCount(0xff);
 
 /** A message up to its encrypted data. */
 export interface MessageHead {
@@ -28,6 +31,7 @@ export async function readHead(source: ByteReader): Promise<MessageHead> {
   const packets = new PacketReader(source);
   const slots: PassphraseSlot[] = [];
   const otherWays: string[] = [];
+  let derivedBytes = 0;
   for (;;) {
     const packet = await packets.next();
     if (packet === undefined) throw new TundraError('format', 'it is cut short');
@@ -35,7 +39,10 @@ export async function readHead(source: ByteReader): Promise<MessageHead> {
     if (tag === tags.passphraseSessionKey) {
       const slot = await readPassphraseSlot(body);
       if (typeof slot === 'string') otherWays.push(slot);
-      else slots.push(slot);
+      else {
+        slots.push(slot);
+        derivedBytes += slot.s2k.countBytes;
+      }
     } else if (tag === tags.publicKeySessionKey) {
       otherWays.push('a public key');
     } else if (tag === tags.encrypted || tag === tags.protected || tag === tags.authenticated) {
@@ -45,6 +52,12 @@ export async function readHead(source: ByteReader): Promise<MessageHead> {
     }
     if (slots.length + otherWays.length > MOST_SLOTS) {
       throw new TundraError('format', `it has more than ${MOST_SLOTS} recipients`);
+    }
+    if (derivedBytes > MOST_DERIVED_BYTES) {
+      throw new TundraError(
+        'format',
+        'it would take too long to try all the passphrases that it is encrypted with',
+      );
     }
   }
 }

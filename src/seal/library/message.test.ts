@@ -255,6 +255,16 @@ suite('writing messages', () => {
       { numRuns: 40 },
     ));
 
+  test('a message may have many passphrases, unless it takes too long to try them', async () => {
+    const slot = (count: number) =>
+      packet(3, Buffer.concat([Buffer.of(4, AES256, 3, 3), Buffer.alloc(8), Buffer.of(count)]));
+    const many = (count: number, times: number) =>
+      Buffer.concat([...Array<Buffer>(times).fill(slot(count)), message(literal(text))]);
+    assert.deepEqual(await read(many(0, 30)), text);
+    await assert.rejects(read(many(0, 40)), refused(/more than 32 recipients/));
+    await assert.rejects(read(many(0xff, 5)), refused(/too long to try/));
+  });
+
   test('two messages of a run share the salt and nothing else', async () => {
     const one = await write(text, 1000);
     const two = await write(text, 1000);

@@ -164,8 +164,11 @@ function parseRecord(text: string): ThawRecord | undefined {
   return { askedAtMs, readyAtMs, readyUntilMs };
 }
 
+/** The last moment that a Date can hold. */
+const latestMs = 8.64e15;
+
 function isTime(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value);
+  return typeof value === 'number' && Math.abs(value) <= latestMs;
 }
 
 /** The name on one line. */

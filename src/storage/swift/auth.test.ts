@@ -93,6 +93,10 @@ test('version 3; an address without a version gets it', async (t) => {
   });
   assert.equal(result.token.reveal(), 'secret-token');
   assert.equal(result.renewAtMs, undefined);
+  const odd = { toString: 1, valueOf: 2 };
+  const oddTimes = JSON.stringify({ token: { issued_at: odd, expires_at: odd, catalog: [] } });
+  const { result: untold } = await login(t, v3, { status: 201, headers, body: oddTimes });
+  assert.equal(untold.renewAtMs, undefined);
   const byId = await login(
     t,
     { ...v3, SWIFT_USERID: 'u1', SWIFT_TENANTID: 'p1' },

@@ -159,7 +159,8 @@ function grantOf(
 ): Grant | undefined {
   if (typeof id !== 'string' || id === '') return undefined;
   // Both times are the server's: its clock may differ from ours.
-  const lifeMs = Date.parse(String(expires)) - Date.parse(String(issued));
+  const areTold = typeof expires === 'string' && typeof issued === 'string';
+  const lifeMs = areTold ? Date.parse(expires) - Date.parse(issued) : Number.NaN;
   const storage = storageEndpoints(catalogue);
   return { token: new Secret(id), obtainedAtMs, renewAtMs: renewal(obtainedAtMs, lifeMs), storage };
 }

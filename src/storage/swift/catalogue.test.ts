@@ -42,6 +42,13 @@ test('the endpoint of the region and the type', () => {
   });
 });
 
+test('a region that is no text has no name', () => {
+  const url = 'http://gra';
+  const endpoints = [{ interface: 'public', region: { toString: 1, valueOf: 2 }, url }];
+  const found = storageEndpoints([{ type: 'object-store', endpoints }]);
+  assert.deepEqual(found, [{ region: '', type: 'public', url }]);
+});
+
 test('a catalogue that is none is empty', () => {
   const odd = [
     null,

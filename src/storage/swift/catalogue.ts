@@ -26,7 +26,8 @@ export function storageEndpoints(catalogue: unknown): Endpoint[] {
     if (!isRecord(service) || service.type !== serviceType || !Array.isArray(service.endpoints)) continue;
     for (const entry of service.endpoints) {
       if (!isRecord(entry)) continue;
-      const region = String(entry.region ?? entry.region_id ?? '');
+      const named = entry.region ?? entry.region_id;
+      const region = typeof named === 'string' ? named : '';
       if (typeof entry.interface === 'string' && typeof entry.url === 'string') {
         endpoints.push({ region, type: entry.interface, url: entry.url });
       }

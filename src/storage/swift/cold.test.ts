@@ -62,6 +62,25 @@ test('a survey is one listing, and tells when what thaws is ready', async (t) =>
   assert.equal(fake.takeLog().length, 2, 'the second page is empty');
 });
 
+test('a delay of more than thirty years is none', async (t) => {
+  const { fake, store } = await archive(t, { a: 'unsealing' }, []);
+  for (const delay of [1e300, -5, 'soon']) {
+    fake.fault = ({ method, path, query }, response) => {
+      if (method !== 'GET' || path !== '/v1/A/c') return false;
+      const entry = {
+        name: 'a',
+        bytes: 1,
+        policy_retrieval_state: 'unsealing',
+        policy_retrieval_delay: delay,
+      };
+      response.end(JSON.stringify(query.has('marker') ? [] : [entry]));
+      return true;
+    };
+    const [object] = await store.cold!.survey();
+    assert.deepEqual([object?.state, object?.readyAtMs], ['thawing', undefined]);
+  }
+});
+
 test('only what is sealed is asked for', async (t) => {
   const { fake, store } = await archive(t, { a: 'sealed', b: 'unsealing', c: 'unsealed' }, [[429, '600']]);
   const objects = await store.cold!.thaw(['c', 'b', 'a', 'a']);
@@ -117,8 +136,10 @@ test('storing something reads nothing', async (t) => {
 });
 
 test('a state unheard of counts as sealed, and one that is not told as not cold', async (t) => {
-  const { store } = await archive(t, { a: 'frozen' }, []);
-  assert.equal((await store.cold!.survey())[0]?.state, 'sealed');
+  for (const odd of ['frozen', 'constructor']) {
+    const { store } = await archive(t, { a: odd }, []);
+    assert.equal((await store.cold!.survey())[0]?.state, 'sealed', odd);
+  }
   const fake = await FakeSwift.start(t);
   const warm = await opener(t, fake.environment('PCA')).open('pca://c');
   await warm.put('a', sourceOf('a'));

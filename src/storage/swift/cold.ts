@@ -7,7 +7,11 @@ import type { ObjectHead } from './object-head.js';
 import { sideBySide } from './side-by-side.js';
 
 /** What the archive's states mean. */
-const states: Record<string, ThawState> = { sealed: 'sealed', unsealing: 'thawing', unsealed: 'ready' };
+const states: ReadonlyMap<string, ThawState> = new Map([
+  ['sealed', 'sealed'],
+  ['unsealing', 'thawing'],
+  ['unsealed', 'ready'],
+]);
 
 /** An object as the archive describes it, in a listing or in its headers. */
 export type ArchivedObject = StoredObject & Pick<ObjectHead, 'retrievalState' | 'retrievalDelaySeconds'>;
@@ -79,7 +83,7 @@ export class SwiftArchive implements ColdStorage {
   #coldObject(object: ArchivedObject): ColdObject | undefined {
     const { name, sizeBytes, retrievalState, retrievalDelaySeconds } = object;
     if (retrievalState === undefined) return undefined;
-    const state = states[retrievalState] ?? 'sealed';
+    const state = states.get(retrievalState) ?? 'sealed';
     const isTold = state === 'thawing' && retrievalDelaySeconds !== undefined;
     return {
       name,

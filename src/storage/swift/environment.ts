@@ -44,7 +44,14 @@ export interface AccountSettings {
   place: Place;
 }
 
-const versions: Record<string, AuthVersion> = { '1': 1, '1.0': 1, '2': 2, '2.0': 2, '3': 3, '3.0': 3 };
+const versions: ReadonlyMap<string, AuthVersion> = new Map([
+  ['1', 1],
+  ['1.0', 1],
+  ['2', 2],
+  ['2.0', 2],
+  ['3', 3],
+  ['3.0', 3],
+]);
 const defaultVersion: Record<VariablePrefix, AuthVersion> = { SWIFT: 1, PCA: 2 };
 
 /**
@@ -70,7 +77,7 @@ export function readAccount(env: Environment, variables: VariablePrefix, address
   }
 
   const said = value('AUTHVERSION');
-  const version = said === undefined ? defaultVersion[variables] : versions[said];
+  const version = said === undefined ? defaultVersion[variables] : versions.get(said);
   if (version === undefined) {
     throw refuse(`${variables}_AUTHVERSION is ${JSON.stringify(said)} where 1, 2 and 3 are known`);
   }

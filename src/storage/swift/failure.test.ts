@@ -10,6 +10,8 @@ test('Retry-After is seconds or a date, and nothing else', () => {
   assert.equal(read(' 0 '), 0);
   assert.equal(read('Thu, 01 Jan 2026 12:00:30 GMT'), 30_000);
   assert.equal(read('Thu, 01 Jan 2026 11:00:00 GMT'), 0);
+  // From the last moment of a Date on there is no other.
+  assert.ok(new Date(nowMs + read('Sat, 13 Sep 275760 00:00:00 GMT')! + 1000).toISOString());
   for (const value of [undefined, '', 'soon', '-5', '1.5', '99999999999999999999']) {
     assert.equal(read(value), undefined, String(value));
   }

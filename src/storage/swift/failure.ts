@@ -60,8 +60,11 @@ export function retryAfterOf(headers: Headers, nowMs: number): number | undefine
   if (/^\d{1,10}$/.test(value)) return Number(value) * 1000;
   // A lone number with a sign or a fraction would be read as a year.
   const dateMs = /[A-Za-z]/.test(value) ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
+  return Number.isNaN(dateMs) ? undefined : Math.min(Math.max(0, dateMs - nowMs), longestMs);
 }
+
+/** As long as ten digits of seconds can say: with the last moment that a Date can hold nothing could be reckoned. */
+const longestMs = 1e13;
 
 /** What a broken or missing connection means; `{place}` stands for the host and port. */
 const connectionTroubles: Record<string, { text: string } & ErrorDetails> = {

@@ -114,9 +114,12 @@ export class HttpAnswer {
     }
   }
 
-  /** The whole of a small body, as JSON. */
+  /** The whole of a small body, as JSON. What takes far more memory than its text is an error too. */
   async json(limitBytes: number): Promise<unknown> {
     const text = await this.text(limitBytes);
+    if (hasMoreValues(text, mostValues)) {
+      throw nonsense(this.#request.action, `it holds more than ${mostValues} values`);
+    }
     try {
       return JSON.parse(text);
     } catch {
@@ -134,3 +137,20 @@ export class HttpAnswer {
     this.#body.destroy();
   }
 }
+
+/** A listing of ten thousand objects has a tenth of it. */
+const mostValues = 1_000_000;
+
+/** Whether there are more signs in a text of JSON that a value begins or goes on with; those in strings count too. */
+function hasMoreValues(text: string, most: number): boolean {
+  let count = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if ((code === comma || code === bracket || code === brace) && ++count > most) return true;
+  }
+  return false;
+}
+
+const comma = 0x2c;
+const bracket = 0x5b;
+const brace = 0x7b;

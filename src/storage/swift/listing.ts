@@ -1,6 +1,7 @@
 import type { Latin1 } from '../../base/path-key.js';
 import type { Container } from './container.js';
 import { type Action, nonsense } from './failure.js';
+import { plausibleDelay } from './object-head.js';
 
 /** One object in a listing. */
 export interface ListedObject {
@@ -26,8 +27,8 @@ export interface ListOptions {
   pageSize?: number | undefined;
 }
 
-/** A page has 10,000 entries of some hundred bytes each. */
-const pageLimitBytes = 64 << 20;
+/** A page has 10,000 entries of some hundred bytes each, and of no more than a few thousand. */
+export const pageLimitBytes = 16 << 20;
 
 /** Objects of a container, page by page. A container that is not there has none. */
 export async function* listObjects(container: Container, options: ListOptions): AsyncGenerator<ListedObject> {
@@ -79,11 +80,12 @@ function objectOf(entry: Partial<Record<string, unknown>> | null, action: Action
   const path = pathOf(entry, action);
   if (entry?.name === undefined) return undefined;
   const { bytes, policy_retrieval_state: state, policy_retrieval_delay: delay } = entry;
-  if (typeof bytes !== 'number' || !(bytes >= 0)) throw nonsense(action, 'an entry has no size');
+  if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0)
+    throw nonsense(action, 'an entry has no size');
   return {
     path,
     sizeBytes: bytes,
     retrievalState: typeof state === 'string' ? state : undefined,
-    retrievalDelaySeconds: typeof delay === 'number' && delay >= 0 ? delay : undefined,
+    retrievalDelaySeconds: typeof delay === 'number' ? plausibleDelay(delay) : undefined,
   };
 }

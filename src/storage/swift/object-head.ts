@@ -49,8 +49,17 @@ export async function headAt(
     timestamp: headers['x-timestamp'],
     kind: kindOf(headers),
     retrievalState: headers['x-ovh-retrieval-state'],
-    retrievalDelaySeconds: delay !== undefined && /^\d+$/.test(delay) ? Number(delay) : undefined,
+    retrievalDelaySeconds:
+      delay !== undefined && /^\d+$/.test(delay) ? plausibleDelay(Number(delay)) : undefined,
   };
+}
+
+/** Thirty years: a moment further away is a mistake, and may be none that a Date can hold. */
+const longestDelaySeconds = 1e9;
+
+/** A number of seconds, if it is one that a storage may say it takes to unseal an object. */
+export function plausibleDelay(seconds: number): number | undefined {
+  return seconds >= 0 && seconds <= longestDelaySeconds ? seconds : undefined;
 }
 
 export function kindOf(headers: Headers): ObjectKind {

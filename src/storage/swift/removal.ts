@@ -78,7 +78,8 @@ export async function removePaths(
 async function checkReport(answer: HttpAnswer, action: Action): Promise<void> {
   const report = await answer.json(reportLimitBytes);
   if (typeof report !== 'object' || report === null) throw nonsense(action, 'it is no object');
-  const status = 'Response Status' in report ? String(report['Response Status']) : '200 OK';
+  const status = 'Response Status' in report ? report['Response Status'] : '200 OK';
+  if (typeof status !== 'string') throw nonsense(action, 'its status is no text');
   if (status.startsWith('200') || status.startsWith('404')) return;
   throw new TundraError('backend', `could not ${action}: some segments could not be removed: ${status}`, {
     retry: 'later',

@@ -94,6 +94,8 @@ test('listings that make no sense are errors', async (t) => {
     ['[null]', /an entry has no name/],
     ['[{"name":"a"}]', /an entry has no size/],
     ['[{"name":"a","bytes":-1}]', /an entry has no size/],
+    ['[{"name":"a","bytes":1e999}]', /an entry has no size/],
+    [`[${'[],'.repeat(500_001)}0]`, /more than 1000000 values/],
     ['[{"name":"a","bytes":1}]', /its pages repeat themselves/],
   ];
   for (const [body, message] of refusals) {
