@@ -29,10 +29,10 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     requireUrl(url);
     const { options } = line;
     const root = canonicalRoot(latin1OfNative(sourceText));
-    // Before passphrases are asked for, and before another error hides it.
+    const settings = await sessionSettings(url, 'write', options, environment, terminal);
+    // Before another error hides it, such as that of another source folder.
     if (isMissing(root))
       throw new TundraError('source-missing', `Backup source ${displayBytes(root)} does not exist.`);
-    const settings = await sessionSettings(url, 'write', options, environment, terminal);
     const fullIfOlder = options.text('full-if-older-than');
     const rules = await readSelection(line.selection, selectionContext(line, settings, terminal));
     // What comes before the comparison takes some time, and the walk need not wait for it.
