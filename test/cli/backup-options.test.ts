@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { randomBytes } from '../trees/contents.js';
 import { describeTree } from '../trees/describe.js';
 import { changeSmallTree, smallTree, smallTreeFileBytes } from './small-tree.js';
 import { contentsOf, namesIn, withTrial } from './trial.js';
@@ -111,6 +112,45 @@ describe('--dry-run', () => {
       assert.match(restored.stdout, /Required volumes to restore:\n\tduplicity-full\..*\.vol1\.difftar/);
       assert.deepEqual(namesIn(target), []);
       assert.deepEqual([contentsOf(trial.store), contentsOf(trial.archive)], before);
+    }));
+});
+
+describe('--skip-if-no-change', () => {
+  it('makes no incremental set where there would be nothing in it', () =>
+    withTrial('gzip', async (trial) => {
+      smallTree(trial.source);
+      const skipping = '--skip-if-no-change';
+      await trial.full(skipping, ...at(0));
+      const [store, archive] = [namesIn(trial.store), namesIn(join(trial.archive, 'trial'))];
+      for (const mode of ['incremental', 'backup']) {
+        const { stdout } = await trial.run([mode, skipping, ...at(100), trial.source, trial.url]);
+        assert.match(stdout, /^Nothing has changed: no backup set is made\.$/m);
+        assert.equal(countersOf(stdout).DeltaEntries, 0);
+      }
+      assert.deepEqual(namesIn(trial.store), store);
+      assert.deepEqual(namesIn(join(trial.archive, 'trial')), archive);
+      changeSmallTree(trial.source);
+      await trial.incremental(skipping, ...at(200));
+      assert.deepEqual(await trial.restoredDifferences(describeTree(trial.source)), []);
+      const before = namesIn(trial.store).length;
+      await trial.incremental(...at(300));
+      assert.equal(namesIn(trial.store).length, before + 3);
+    }));
+});
+
+describe('--fail and --skip-volume', () => {
+  it('stop a run behind a volume, and leave one out', () =>
+    withTrial('gzip', async (trial) => {
+      for (const name of ['a', 'b', 'c'])
+        writeFileSync(join(trial.source, name), randomBytes(name, 1_000_000));
+      const volumes = ['--volsize', '1'];
+      const stored = () => namesIn(trial.store).map((name) => /\.vol\d+/.exec(name)?.[0] ?? 'other');
+      await trial.run(['full', ...volumes, '--fail', '2', trial.source, trial.url], { status: 30 });
+      assert.deepEqual(stored(), ['.vol1', '.vol2']);
+      await trial.run(['cleanup', '--force', trial.url]);
+      const fail = ['--fail-on-volume', '2', '--skip-volume', '1'];
+      await trial.run(['full', ...volumes, ...fail, trial.source, trial.url], { status: 30 });
+      assert.deepEqual(stored(), ['.vol2']);
     }));
 });
 

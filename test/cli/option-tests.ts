@@ -55,6 +55,9 @@ export const optionTests: Partial<Record<OptionName, Place>> = {
   'copy-links': ['test/cli/selection.test.ts', '--copy-links takes what links lead to'],
   'max-blocksize': [effects, '--max-blocksize bounds the blocks of signatures'],
   'no-files-changed': [effects, '--no-files-changed leaves the list of files out of the manifest'],
+  'skip-if-no-change': [backup, 'makes no incremental set where there would be nothing in it'],
+  fail: [backup, 'stop a run behind a volume, and leave one out'],
+  'skip-volume': [backup, 'stop a run behind a volume, and leave one out'],
   'no-print-statistics': [backup, 'are left out with --no-print-statistics'],
   concurrency: [effects, '--concurrency sends several volumes at once'],
   'current-time': [settings, '--current-time stops the clock'],
@@ -118,6 +121,3 @@ export const optionTests: Partial<Record<OptionName, Place>> = {
   'help-all': [line, 'is short, of a command, or whole'],
   version: ['test/cli/commands.test.ts', 'tell the version and the help'],
 };
-
-/** Options that are in the table and of which no test tells yet that they do what they say. */
-export const untestedOptions: readonly OptionName[] = ['skip-if-no-change', 'fail', 'skip-volume'];
