@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
+import { throughNativeGate } from './native-gate.js';
 import type { Latin1 } from './path-key.js';
 
 /** What is asked: an open file, or a path. */
@@ -29,7 +30,7 @@ let loaded: { calls: XattrCalls | undefined } | undefined;
  * that makes the calls, has no binary for this machine.
  */
 export function xattrCalls(): XattrCalls | undefined {
-  loaded ??= { calls: load() };
+  loaded ??= { calls: throughNativeGate(load) };
   return loaded.calls;
 }
 
@@ -54,6 +55,16 @@ function load(): XattrCalls | undefined {
 }
 
 function callsBy(koffi: Koffi): XattrCalls {
+  const calls = nativeCalls(koffi);
+  return {
+    names: (...given) => throughNativeGate(() => calls.names(...given)),
+    value: (...given) => throughNativeGate(() => calls.value(...given)),
+    set: (...given) => throughNativeGate(() => calls.set(...given)),
+    remove: (...given) => throughNativeGate(() => calls.remove(...given)),
+  };
+}
+
+function nativeCalls(koffi: Koffi): XattrCalls {
   const library = koffi.load(null);
   const path = 'const uint8_t *path';
   const name = 'const uint8_t *name';

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorOfPlain, TundraError } from '../base/errors.js';
 import type { FileNote } from '../base/file-stamp.js';
 import { archivePlace, temporaryPlace } from '../base/local-disk.js';
+import { displayKey } from '../base/path-key.js';
 import type { BackupStatistics } from '../base/statistics.js';
 import {
   type BackupChain,
@@ -142,6 +143,7 @@ async function finishInterrupted(
       return await makeSet(session, options, { times, signatures, permission, resume });
     } catch (error) {
       if (!(error instanceof CannotContinue)) throw error;
+      tell(session, 'notice', `${displayKey(resume.at.key)} is not as it was: the backup goes further back.`);
     }
   }
   const { times, volumes } = set;

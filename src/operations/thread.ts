@@ -1,5 +1,6 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { TundraError } from '../base/errors.js';
+import { NativeGate } from '../base/native-gate.js';
 
 /** A worker thread seen from the main one: it gets one input and sends messages. */
 export interface Thread<Message, Answer = never> {
@@ -23,6 +24,7 @@ export function startThread<Input, Message, Answer = never>(
   input: Input,
   transferList: MessagePort[] = [],
 ): Thread<Message, Answer> {
+  const gate = NativeGate.ofNextThread();
   const worker = new Worker(url, { workerData: input, transferList, resourceLimits: youngLimits });
   const queue: Message[] = [];
   let failure: Error | undefined;
@@ -67,6 +69,7 @@ export function startThread<Input, Message, Answer = never>(
     fail,
     ended: whenEnded,
     stop: async () => {
+      await gate.close();
       await worker.terminate();
     },
   };

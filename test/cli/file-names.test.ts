@@ -1,7 +1,7 @@
 /** Short and old file names: either program goes on with what the other wrote. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { needs } from '../peers.js';
@@ -34,7 +34,12 @@ describe('names of another form', () => {
           assert.equal(outcome.status, 0, outcome.stdout + outcome.stderr);
           return outcome.stdout;
         };
-        const change = (text: string) => writeFileSync(join(trial.source, 'a'), text);
+        // Each in a second of its own, as changes are told apart by the second.
+        let seconds = 1_650_000_000;
+        const change = (text: string) => {
+          writeFileSync(join(trial.source, 'a'), text);
+          utimesSync(join(trial.source, 'a'), seconds, seconds++);
+        };
         smallTree(trial.source);
         await trial.run(['full', ...options, ...at(0), trial.source, trial.url], { env });
         assert.equal(

@@ -211,7 +211,7 @@ export function contentsOf(folder: string): Map<Latin1, Latin1> {
 /** What a run said beside how it brought the local archive up to date. */
 export function remarksIn(told: string): string {
   return told.replace(
-    /^(?:Local and Remote metadata are synchronized, no sync needed\.|Synchronizing remote metadata to local cache\.\.\.|Copying \S+ to local cache\.)\n/gm,
+    /^(?:Local and Remote metadata are synchronized, no sync needed\.|Synchronizing remote metadata to local cache\.\.\.|Copying \S+ to local cache\.|Last full backup date: .*)\n/gm,
     '',
   );
 }

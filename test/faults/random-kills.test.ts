@@ -168,7 +168,8 @@ class Cell {
     const { status, stdout, stderr } = await this.start('tundra', next).ended;
     assert.equal(status, 0, stdout + stderr);
     // Where the file it stopped in is another one now, it goes further back.
-    const kept = Number([...stdout.matchAll(/goes on after volume (\d+)/g)].at(-1)?.[1] ?? 0);
+    const keeps = [...stdout.matchAll(/goes on after volume (\d+)|nothing of it can be used/g)];
+    const kept = Number(keeps.at(-1)?.[1] ?? 0);
     const now = this.volumes();
     for (const [name, state] of before) {
       const number = Number(/vol(\d+)\./.exec(name)?.[1]);

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { NativeGate, throughNativeGate } from './native-gate.js';
+
+it('a thread whose gate is closed makes no call any more, and can be ended at any moment', async () => {
+  for (let delayMs = 0; delayMs < 60; delayMs += 4) {
+    const counter = new Int32Array(new SharedArrayBuffer(4));
+    const gate = NativeGate.ofNextThread();
+    const worker = new Worker(new URL('./native-gate.fixture.js', import.meta.url), { workerData: counter });
+    await sleep(delayMs);
+    await gate.close();
+    const counted = Atomics.load(counter, 0);
+    await sleep(2);
+    assert.equal(Atomics.load(counter, 0), counted);
+    await worker.terminate();
+  }
+  // One that has time enough does make calls.
+  const counter = new Int32Array(new SharedArrayBuffer(4));
+  const gate = NativeGate.ofNextThread();
+  const worker = new Worker(new URL('./native-gate.fixture.js', import.meta.url), { workerData: counter });
+  while (Atomics.load(counter, 0) === 0) await sleep(1);
+  await gate.close();
+  await worker.terminate();
+});
+
+it('the main thread needs no gate', () => {
+  assert.equal(
+    throughNativeGate(() => 7),
+    7,
+  );
+});
