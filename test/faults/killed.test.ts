@@ -67,7 +67,7 @@ describe('a run that is asked to end', () => {
         const outcome = await endedBy(trial, signal);
         assert.equal(outcome.status, status);
         assert.deepEqual(namesIn(trial.temp), []);
-        assert.doesNotMatch(outcome.told, /Unexpected|at /);
+        assert.doesNotMatch(outcome.told, /Unexpected|^ {4}at /m);
         trial.acceptLeftovers();
         const next = await trial.run([...volumes, ...at(100), trial.source, trial.url]);
         assert.match(next.stdout, /was interrupted: it goes on after volume [1-9]/);
