@@ -20,6 +20,8 @@ export interface CommandLine extends Settings {
   /** Undefined where none is named: the arguments then decide between backup and restore. */
   command: CommandName | undefined;
   arguments: string[];
+  /** How many selection rules stand on the command line itself, not in the configuration file. */
+  givenRules: number;
   /** What its user should know about names that are not today's. */
   notices: string[];
 }
@@ -57,7 +59,13 @@ export function parseCommandLine(
   argv: readonly string[],
   environment: Readonly<Record<string, string | undefined>> = {},
 ): CommandLine {
-  const line: CommandLine = { command: undefined, arguments: [], notices: [], ...noSettings() };
+  const line: CommandLine = {
+    command: undefined,
+    arguments: [],
+    givenRules: 0,
+    notices: [],
+    ...noSettings(),
+  };
   const rest = [...argv];
   const take = (given: string, schema: OptionSchema) => {
     const value = rest.shift();
@@ -100,6 +108,7 @@ export function parseCommandLine(
     line.command = command;
     line.arguments.shift();
   }
+  line.givenRules = line.selection.length;
   line.arguments = line.arguments.map((text) => (text.includes('://') ? text : expand(text)));
   return line;
 }

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import type { SessionSettings } from '../app/session.js';
-import { errnoOf, messageOf, TundraError } from '../base/errors.js';
+import { messageOf, TundraError } from '../base/errors.js';
 import { type Latin1, latin1OfNative, type PathKey } from '../base/path-key.js';
 import { expandPath } from '../config/expand-path.js';
 import { type EpochSeconds, parseUserTime } from '../format/times.js';
@@ -166,13 +166,9 @@ async function readList(given: string, what: string, context: SelectionContext):
     }
   } catch (error) {
     if (error instanceof TundraError) throw error;
-    throw new TundraError(
-      'bad-file-list',
-      `Error opening file ${path}: ${errnoOf(error) ?? messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
+    throw new TundraError('bad-file-list', `Error opening file ${path}: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   return Buffer.concat(chunks).toString('latin1');
 }

@@ -130,8 +130,15 @@ const wrongLines: [args: (trial: Trial) => string[], status: number, text: RegEx
   [() => ['collection-status'], 2, /Too few arguments/],
   [({ source }) => ['full', source, 'file:///x', 'more'], 2, /Too many arguments: "more"/],
   [({ source }) => [source], 2, /is no command/],
+  [() => ['verfy'], 2, /"verfy" is no command; did you mean verify\?/],
+  [({ url }) => [url], 2, /a URL alone needs a command/],
   [({ source, store }) => [source, store], 2, /one of the two arguments must be a URL.*file:\/\/\//],
-  [({ source, url }) => ['bakup', source, url], 2, /Too many arguments/],
+  [
+    ({ source, url }) => ['bakup', source, url],
+    2,
+    /Too many arguments: "bakup" is no command; did you mean backup\?/,
+  ],
+  [({ url }) => ['collecton-status', url], 13, /was the command collection-status meant\?/],
   [({ source, store }) => ['full', source, store], 2, /is not a URL/],
   [
     ({ source, url }) => ['full', '--exlude', 'x', source, url],

@@ -29,7 +29,8 @@ describe('a target', () => {
     withTrial('plain', async (trial) => {
       smallTree(trial.source);
       const state = describeTree(trial.source);
-      configure(trial, { targets: { photos: { source: trial.source, url: trial.url } } });
+      const options = { exclude: ['**/nothing-of-this-name'] };
+      configure(trial, { targets: { photos: { source: trial.source, url: trial.url, options } } });
       await trial.run(['@photos']);
       assert.ok(namesIn(trial.store).some((name) => name.startsWith('duplicity-full.')));
       await trial.run(['full', '@photos', '--current-time', '4000000000']);
@@ -39,8 +40,12 @@ describe('a target', () => {
       assert.match((await trial.run(['verify', '--compare-data', '@photos'])).stdout, /0 differences/);
       for (const command of [['restore'], []]) {
         const target = trial.newTarget();
-        await trial.run([...command, '@photos', target]);
+        const { stdout } = await trial.run([...command, '@photos', target]);
         assert.deepEqual(describeTree(target), state);
+        // Rules of the target are there for its backups.
+        assert.doesNotMatch(stdout, /this restores all/);
+        const line = [...command, '@photos', trial.newTarget(), '--exclude', '**/nothing'];
+        assert.match((await trial.run(line)).stdout, /this restores all/);
       }
       assert.match(
         (await trial.run(['remove-older-than', '1D', '@photos', '--current-time', '4100000000'])).stdout,

@@ -321,6 +321,26 @@ describe('restore', () => {
     });
   });
 
+  it('a user who may not look at the target is told so', async (t) => {
+    if (!isRoot) return t.skip('only root can become somebody else');
+    await withTrial('plain', async (trial) => {
+      smallTree(trial.source);
+      await trial.full();
+      const place = trial.path('place');
+      const archive = trial.path('other-archive');
+      mkdirSync(place, { mode: 0o700 });
+      mkdirSync(archive);
+      for (const path of [archive, trial.temp]) chownSync(path, nobody, nobody);
+      const user = { uid: nobody, ownArchive: true };
+      const target = join(place, 'target');
+      const common = ['--archive-dir', archive, trial.url, target];
+      const restored = await trial.run(['restore', ...common], { ...user, status: 1 });
+      assert.match(restored.stderr, /^cannot look at the target .*\/place\/target: EACCES\n/);
+      const verified = await trial.run(['verify', ...common], { ...user, status: 12 });
+      assert.match(verified.stderr, /^Verify directory .*\/place\/target cannot be read: EACCES\n/);
+    });
+  });
+
   it('a user who is not root restores over what he may change, and is told of the rest', async (t) => {
     if (!isRoot) return t.skip('only root can become somebody else');
     await withTrial('plain', async (trial) => {

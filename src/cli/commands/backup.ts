@@ -16,7 +16,7 @@ import { message } from '../render/log-record.js';
 import { statisticsText } from '../render/statistics.js';
 import { readSelection, selectionContext } from '../selection.js';
 import { sessionSettings } from '../session-settings.js';
-import { type Command, requireUrl, takeArguments } from './index.js';
+import { type Command, nearCommand, requireUrl, takeArguments } from './index.js';
 
 const mebibyte = 1024 * 1024;
 const defaultVolumeMebibytes = 200;
@@ -32,7 +32,7 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     const settings = await sessionSettings(url, 'write', options, environment, terminal);
     // Before another error hides it, such as that of another source folder.
     if (isMissing(root))
-      throw new TundraError('source-missing', `Backup source ${displayBytes(root)} does not exist.`);
+      throw missingSource(root, line.command === undefined ? nearCommand(sourceText) : undefined);
     const fullIfOlder = options.text('full-if-older-than');
     const rules = await readSelection(line.selection, selectionContext(line, settings, terminal));
     // What comes before the comparison takes some time, and the walk need not wait for it.
@@ -93,6 +93,14 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     }
     return 0;
   };
+}
+
+/** The error of a source that is not there; `command` is what its name may have been meant for. */
+function missingSource(root: Latin1, command: string | undefined): TundraError {
+  const advice = 'Check the path, and that its file system is mounted.';
+  return new TundraError('source-missing', `Backup source ${displayBytes(root)} does not exist.`, {
+    advice: command === undefined ? advice : `${advice} Or was the command ${command} meant?`,
+  });
 }
 
 function isMissing(path: Latin1): boolean {

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { nearName } from '../../config/near-name.js';
 import type { CommandName } from '../../config/options.js';
 import { isUrl } from '../../storage/url.js';
 import { type CommandLine, commandLineError } from '../arguments.js';
@@ -41,14 +42,34 @@ export function commandFor(line: CommandLine): { name: CommandName; command: Com
 function impliedCommand(given: readonly string[]): CommandName {
   const [first, second] = given;
   if (first === undefined) throw commandLineError('Too few arguments');
-  if (second === undefined) throw commandLineError(`"${first}" is no command`);
-  if (given.length > 2) throw commandLineError('Too many arguments');
+  if (second === undefined) {
+    if (isUrl(first))
+      throw commandLineError('Too few arguments: a URL alone needs a command, such as status');
+    throw commandLineError(noCommand(first));
+  }
+  if (given.length > 2) throw commandLineError(`Too many arguments: ${noCommand(first)}`);
   if (isUrl(second)) return 'backup';
   if (isUrl(first)) return 'restore';
-  const hint = statSync(second, { throwIfNoEntry: false })?.isDirectory()
-    ? `; for a folder, write file://${second}`
-    : '';
+  const hint = isFolder(second) ? `; for a folder, write file://${second}` : '';
   throw commandLineError(`one of the two arguments must be a URL, such as file:///usr/local${hint}`);
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** The command of which a word is nearly the name. */
+export function nearCommand(word: string): string | undefined {
+  return nearName(word, Object.keys(commands));
+}
+
+function noCommand(word: string): string {
+  const near = nearCommand(word);
+  return `"${word}" is no command${near === undefined ? '' : `; did you mean ${near}?`}`;
 }
 
 /** The command's arguments, which must be exactly as many as it takes. */

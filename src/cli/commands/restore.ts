@@ -1,8 +1,15 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { withSession } from '../../app/session.js';
-import { TundraError } from '../../base/errors.js';
-import { diskPath, keyOfSlashPath, latin1OfNative, type PathKey } from '../../base/path-key.js';
+import { errnoOf, TundraError } from '../../base/errors.js';
+import {
+  diskPath,
+  displayBytes,
+  keyOfSlashPath,
+  type Latin1,
+  latin1OfNative,
+  type PathKey,
+} from '../../base/path-key.js';
 import { type EpochSeconds, parseUserTime } from '../../format/times.js';
 import type { ColdOptions } from '../../operations/cold-volumes.js';
 import { restore } from '../../operations/restore.js';
@@ -22,7 +29,7 @@ export const restoreCommand: Command = async (line, environment, terminal) => {
   const { options } = line;
   const target = canonicalRoot(latin1OfNative(resolve(targetText)));
   const { renames, warnings } = renameOption(options);
-  if (line.selection.length > 0) warnings.push(noSelection);
+  if (line.givenRules > 0) warnings.push(noSelection);
   for (const text of warnings) terminal.event({ kind: 'message', level: 'warning', text });
   const dryRun = options.flag('dry-run');
   const settings = await sessionSettings(url, 'read', options, environment, terminal);
@@ -106,8 +113,15 @@ export function timeOption(options: OptionValues, now: EpochSeconds): EpochSecon
 }
 
 /** Whether there is nothing at the target, or an empty folder; a link to one is something. */
-function isFree(target: string): boolean {
+function isFree(target: Latin1): boolean {
   const path = diskPath(target);
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  return found === undefined || (found.isDirectory() && readdirSync(path).length === 0);
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return found === undefined || (found.isDirectory() && readdirSync(path).length === 0);
+  } catch (cause) {
+    throw new TundraError('generic', `cannot look at the target ${displayBytes(target)}: ${errnoOf(cause)}`, {
+      advice: 'Choose another target, or run as a user who may use the folders above it.',
+      cause,
+    });
+  }
 }

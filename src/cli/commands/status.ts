@@ -75,7 +75,8 @@ async function showChangesInSet(
   const sets = newestSets(await collectionWithManifests(session));
   const set = sets.at(-1 - number);
   if (number >= sets.length || set === undefined) {
-    throw commandLineError(`--show-changes-in-set: the newest chain has ${sets.length} sets, counted from 0`);
+    const count = sets.length === 1 ? '1 set, which is 0' : `${sets.length} sets, counted from 0`;
+    throw commandLineError(`--show-changes-in-set: the newest chain has ${count}`);
   }
   if (isJson) {
     for await (const change of filesOfSet(session, set)) terminal.out(changeJson(change));

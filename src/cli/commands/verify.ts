@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { withSession } from '../../app/session.js';
-import { TundraError } from '../../base/errors.js';
-import { diskPath, latin1OfNative } from '../../base/path-key.js';
+import { errnoOf, TundraError } from '../../base/errors.js';
+import { diskPath, displayBytes, type Latin1, latin1OfNative } from '../../base/path-key.js';
 import { verify } from '../../operations/restore.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { recordKinds } from '../record-kinds.js';
@@ -16,9 +16,7 @@ export const verifyCommand: Command = async (line, environment, terminal) => {
   requireUrl(url);
   const { options } = line;
   const root = canonicalRoot(latin1OfNative(rootText));
-  if (lstatSync(diskPath(root), { throwIfNoEntry: false }) === undefined) {
-    throw new TundraError('verify-directory-missing', `Verify directory ${rootText} does not exist`);
-  }
+  requireThere(root);
   const settings = await sessionSettings(url, 'read', options, environment, terminal);
   const rules = await readSelection(line.selection, selectionContext(line, settings, terminal));
   const { entries, failures } = await withSession(settings, (session) =>
@@ -41,3 +39,25 @@ export const verifyCommand: Command = async (line, environment, terminal) => {
   if (options.flag('json')) terminal.out(jsonDocument({ entries, differences: failures }));
   return failures === 0 ? 0 : 1;
 };
+
+function requireThere(root: Latin1): void {
+  let found: unknown;
+  try {
+    found = lstatSync(diskPath(root), { throwIfNoEntry: false });
+  } catch (cause) {
+    const text = `Verify directory ${displayBytes(root)} cannot be read: ${errnoOf(cause)}`;
+    throw new TundraError('verify-directory-missing', text, {
+      advice: 'Run as a user who may use the folders above it.',
+      cause,
+    });
+  }
+  if (found === undefined) {
+    throw new TundraError(
+      'verify-directory-missing',
+      `Verify directory ${displayBytes(root)} does not exist`,
+      {
+        advice: 'Check the path, and that its file system is mounted.',
+      },
+    );
+  }
+}

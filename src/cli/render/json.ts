@@ -65,7 +65,7 @@ export function backupJson(reports: readonly BackupReport[], dryRun: boolean): s
 }
 
 function statisticsJson({ startTime, endTime, ...counts }: BackupStatistics) {
-  return { startTime, endTime, elapsedSeconds: endTime - startTime, ...counts };
+  return { startTime, endTime, elapsedSeconds: Math.round((endTime - startTime) * 1000) / 1000, ...counts };
 }
 
 /** The state of a collection; with `statistics`, what was kept of each set. */
