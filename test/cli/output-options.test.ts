@@ -161,6 +161,18 @@ describe('--json', () => {
           ['incremental', 1, '2023-11-14T22:13:20Z'],
         ],
       );
+      const replicate = ['replicate', trial.url, `file://${trial.path('second')}`];
+      const copied = await report(...replicate);
+      assert.deepEqual(
+        copied.report.sets.map(({ type, time, files }: Record<string, unknown>) => [type, time, files]),
+        [
+          ['full', '2023-11-14T22:13:20Z', 3],
+          ['incremental', '2023-11-14T22:15:00Z', 3],
+        ],
+      );
+      assert.match(copied.stderr, /^Replicated 2 backup sets/m);
+      assert.deepEqual((await report(...replicate)).report, { dryRun: false, sets: [], there: 2 });
+
       const file = await report('collection-status', '--file-changed', 'sub/c', trial.url);
       assert.deepEqual(
         file.report.sets.map(({ change }: Record<string, unknown>) => change),

@@ -1,6 +1,7 @@
 import { withSessions } from '../../app/session.js';
 import { prettyTime } from '../../format/times.js';
 import { type ReplicatedSet, replicate } from '../../operations/replicate.js';
+import { replicaJson } from '../render/json.js';
 import { sizeText } from '../render/statistics.js';
 import { sessionSettings } from '../session-settings.js';
 import { type Command, requireUrl, takeArguments } from './index.js';
@@ -13,6 +14,7 @@ export const replicateCommand: Command = async (line, environment, terminal) => 
   const dryRun = options.flag('dry-run');
   const target = await sessionSettings(to, 'write', options, environment, terminal);
   const notice = (text: string) => target.events({ kind: 'message', level: 'notice', text });
+  const sets: ReplicatedSet[] = [];
   const verb = dryRun ? 'Would replicate' : 'Replicated';
   const { copied, there } = await withSessions({ ...target, url: from }, target, (one, other) =>
     replicate(one, other, {
@@ -21,11 +23,15 @@ export const replicateCommand: Command = async (line, environment, terminal) => 
       uploads: Math.max(1, options.number('concurrency') ?? 1),
       dryRun,
       cold: coldOptions(options),
-      onSet: (set) => notice(`${verb} ${setText(set)}`),
+      onSet: (set) => {
+        sets.push(set);
+        notice(`${verb} ${setText(set)}`);
+      },
     }),
   );
   if (copied + there === 0) notice('No old backup sets found.');
   else notice(`${verb} ${setsText(copied)}; ${there} ${there === 1 ? 'was' : 'were'} on the target already.`);
+  if (options.flag('json')) terminal.out(replicaJson(sets, there, dryRun));
   return 0;
 };
 

@@ -13,6 +13,7 @@ import { setEnd } from '../../format/names.js';
 import type { EpochSeconds } from '../../format/times.js';
 import type { BackupReport } from '../../operations/backup.js';
 import type { ListedEntry } from '../../operations/list.js';
+import type { ReplicatedSet } from '../../operations/replicate.js';
 import type { FileChangeRecord, StatusPlaces } from './collection-status.js';
 
 /**
@@ -66,6 +67,17 @@ export function backupJson(reports: readonly BackupReport[], dryRun: boolean): s
 
 function statisticsJson({ startTime, endTime, ...counts }: BackupStatistics) {
   return { startTime, endTime, elapsedSeconds: Math.round((endTime - startTime) * 1000) / 1000, ...counts };
+}
+
+/** The sets that were copied, or would be, and how many were there before. */
+export function replicaJson(copied: readonly ReplicatedSet[], there: number, dryRun: boolean): string {
+  const sets = copied.map(({ type, time, files, sizeBytes }) => ({
+    type,
+    time: jsonTime(time),
+    files,
+    bytes: sizeBytes,
+  }));
+  return jsonDocument({ dryRun, sets, there });
 }
 
 /** The state of a collection; with `statistics`, what was kept of each set. */
