@@ -11,7 +11,7 @@ import { type OptionGroup, optionGroups } from '../config/schema.js';
 import type { CommandLine } from './arguments.js';
 
 const column = 36;
-const width = 110;
+const width = 100;
 
 /** The help that a command line asks for: all of it, that of a command, or the short one. */
 export function helpText({ command, options }: CommandLine): string {
@@ -41,7 +41,8 @@ function shortHelp(): string {
     'Environment',
     ...environmentVariables.slice(0, 2).map(([name, help]) => entry(name, help)),
     '',
-    '"tundra COMMAND --help" tells all options of a command, "tundra --help-all" all there are; "man tundra" tells more.',
+    '"tundra COMMAND --help" tells all options of a command, "tundra --help-all" all there are, and',
+    '"man tundra" more.',
   ].join('\n');
 }
 
@@ -53,7 +54,7 @@ function commandHelp(name: CommandName): string {
   return [
     `Usage: tundra ${name} ${command.arguments.join(' ')} [OPTIONS]`,
     '',
-    sentence(command.help),
+    ...wrapped(sentence(command.help), width),
     ...(aliases.length === 0 ? [] : [`Other names: ${aliases.join(', ')}`]),
     '',
     'Arguments',
