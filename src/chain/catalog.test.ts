@@ -102,6 +102,12 @@ describe('readCatalog', () => {
     assert.deepEqual(catalog.warnings, []);
   });
 
+  it('passes over partial signatures without a partial manifest', () => {
+    const local = [...cached(full(1000)), signatureName(inc(1000, 2000), part)];
+    const { primary } = read(stored(full(1000)), local);
+    assert.deepEqual([primary?.signatures.location, primary?.signatures.endTime], ['local', 1000]);
+  });
+
   it('takes a set as complete whose manifest is on the storage, partial as the local one may be', () => {
     const set = full(1000);
     const catalog = read(stored(set), [manifestName(set, part), signatureName(set, gz)]);

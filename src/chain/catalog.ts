@@ -1,6 +1,13 @@
 import { type NamePrefixes, parseRemoteName, type SetTimes, setEnd } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
-import { type BackupSet, gatherSets, parseNames, setFileNames, timesKey } from './sets.js';
+import {
+  type BackupSet,
+  gatherSets,
+  parseNames,
+  setFileNames,
+  timesKey,
+  withoutLonePartials,
+} from './sets.js';
 import { buildSignatureChains, type SignatureChain } from './signature-chains.js';
 
 export type { BackupSet } from './sets.js';
@@ -57,7 +64,7 @@ export function readCatalog(
   prefixes: NamePrefixes,
 ): Catalog {
   const remoteNames = parseNames(remote, prefixes);
-  const localNames = parseNames(local, prefixes);
+  const localNames = withoutLonePartials(parseNames(local, prefixes));
   const sets = gatherSets(remoteNames, localNames);
   const { chains, orphanedSets, replacedSets } = linkChains(sets.complete);
   const chained = new Set(chains.flatMap((chain) => allSets(chain).map(({ times }) => timesKey(times))));

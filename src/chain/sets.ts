@@ -132,6 +132,20 @@ export function gatherSets(remote: readonly ParsedName[], local: readonly Parsed
   return { complete: complete.sort(byEnd), incomplete: incomplete.sort(byEnd), duplicates };
 }
 
+/**
+ * The files of a local archive without partial signatures that stand for nothing: a run that is killed as its first volume
+ * is recorded leaves them without the manifest that would make them an interrupted set.
+ */
+export function withoutLonePartials(local: readonly ParsedName[]): ParsedName[] {
+  const begun = new Set<string>();
+  for (const { parsed } of local) {
+    if (parsed.kind === 'manifest' && parsed.partial) begun.add(timesKey(parsed.set));
+  }
+  return local.filter(
+    ({ parsed }) => parsed.kind !== 'signatures' || !parsed.partial || begun.has(timesKey(parsed.set)),
+  );
+}
+
 export function isKind<Kind extends RemoteName['kind']>(name: ParsedName, kind: Kind): name is OfKind<Kind> {
   return name.parsed.kind === kind;
 }

@@ -67,6 +67,11 @@ describe('planSynchronisation', () => {
     assert.deepEqual(plan([`${nextVolume}.gpg`], local), { missing: [], spurious: [`${nextSignatures}.gz`] });
   });
 
+  it('removes partial signatures of a run that was killed before it had a manifest', () => {
+    const local = [manifest, `${signatures}.gz`, `${nextSignatures}.part`];
+    assert.deepEqual(plan(gpg, local), { missing: [], spurious: [`${nextSignatures}.part`] });
+  });
+
   it('replaces partial files once the storage has the manifest', () => {
     const local = [`${manifest}.part`, `${signatures}.part`, `${signatures}.gz`];
     assert.deepEqual(plan(gpg, local), {

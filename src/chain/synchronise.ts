@@ -4,7 +4,7 @@ import { type NamePrefixes, setEnd } from '../format/names.js';
 import type { EpochSeconds } from '../format/times.js';
 import { type BackupChain, type Catalog, chainAt, coveringChains, setsAt } from './catalog.js';
 import { fetchToArchive, localNameOf, type MetadataStores, unsealedName } from './metadata.js';
-import { type ParsedName, parseNames, preferred, timesKey } from './sets.js';
+import { type ParsedName, parseNames, preferred, timesKey, withoutLonePartials } from './sets.js';
 
 export interface SynchroniseOptions {
   /**
@@ -35,6 +35,7 @@ export interface SynchronisePlan {
  *   only its last move was interrupted.
  * - What it has not is spurious, but not partial files: they are all there is of an interrupted run. A final file beside
  *   its partial one is spurious, as its making was interrupted.
+ * - Partial signatures without the partial manifest of their set stand for nothing: spurious.
  * - Once the storage has a set's manifest, that set's partial files are spurious and count for nothing.
  * - Encrypted files in the archive were on their way to the storage: spurious too.
  *
@@ -60,9 +61,11 @@ export function planSynchronisation(
   const final: ParsedName[] = [];
   const partial = new Set<string>();
   const spurious: string[] = [];
-  for (const file of metadataOf(local, prefixes)) {
+  const archived = metadataOf(local, prefixes);
+  const counting = new Set(withoutLonePartials(archived));
+  for (const file of archived) {
     const key = unsealedName(file.name);
-    if (file.parsed.encrypted) spurious.push(file.name);
+    if (file.parsed.encrypted || !counting.has(file)) spurious.push(file.name);
     else if (!file.parsed.partial) final.push(file);
     else {
       partial.add(key);

@@ -461,6 +461,8 @@ class SourceThread {
     builder.reset(blockSize);
     const header = headerOf('', entry.attributes);
     header.mtimeSeconds = knownTime(entry.attributes.mtimeSeconds, Date.now() / 1000);
+    // Records are stored with the first piece, by another run: perhaps not those, as duplicity and --no-xattrs store none.
+    if (this.#interrupted !== undefined) delete header.records;
     if (expectedBytes <= gatheredSignatureLimitBytes) {
       return {
         update: (data) => builder.update(data),

@@ -60,6 +60,8 @@ export interface BackupReport {
   kind: 'full' | 'incremental';
   times: SetTimes;
   statistics: BackupStatistics;
+  /** False in a dry run, and where nothing had changed and that set was to be left out. */
+  isMade: boolean;
 }
 
 /** Packed bytes on their way from the source side to the sealing. */
@@ -245,7 +247,7 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
   const knownSignatures = signatures?.files.map(({ name }) => archive.pathOf(name)) ?? [];
   if (options.dryRun) {
     await permission;
-    return { kind, times, statistics: await countOnly(session, options, knownSignatures) };
+    return { kind, times, statistics: await countOnly(session, options, knownSignatures), isMade: false };
   }
   const startTime = Date.now() / 1000;
   const set = new SetWriter(archive, {
@@ -289,7 +291,7 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
         endTime: Date.now() / 1000,
         totalDestinationSizeChangeBytes: 0,
       };
-      return { kind, times, statistics };
+      return { kind, times, statistics, isMade: false };
     }
     await cutter.finish();
     await sending.drain();
@@ -304,7 +306,7 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
     if (done.index !== undefined) {
       await keepIndex(archive, done.index, [...knownSignatures, archive.pathOf(set.names.localSignatures)]);
     }
-    return { kind, times, statistics };
+    return { kind, times, statistics, isMade: true };
   } catch (error) {
     await source.stop();
     await cutter.abort();

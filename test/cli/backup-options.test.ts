@@ -116,7 +116,7 @@ describe('--dry-run', () => {
 });
 
 describe('--skip-if-no-change', () => {
-  it('makes no incremental set where there would be nothing in it', () =>
+  it('makes no incremental set where there would be nothing in it, nor statistics of one', () =>
     withTrial('gzip', async (trial) => {
       smallTree(trial.source);
       const skipping = '--skip-if-no-change';
@@ -126,6 +126,11 @@ describe('--skip-if-no-change', () => {
         const { stdout } = await trial.run([mode, skipping, ...at(100), trial.source, trial.url]);
         assert.match(stdout, /^Nothing has changed: no backup set is made\.$/m);
         assert.equal(countersOf(stdout).DeltaEntries, 0);
+        const json = await trial.run([
+          ...[mode, skipping, '--jsonstat', '--json', ...at(100)],
+          ...[trial.source, trial.url],
+        ]);
+        assert.deepEqual(JSON.parse(json.stdout), { dryRun: false, sets: [] });
       }
       assert.deepEqual(namesIn(trial.store), store);
       assert.deepEqual(namesIn(join(trial.archive, 'trial')), archive);

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import {
   chmodSync,
   chownSync,
+  linkSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -65,6 +66,22 @@ describe('an interrupted backup', () => {
       assert.match(stdout, /behind file \d\d\./);
       await bench.checkNext(0);
     });
+
+    trial(
+      'with a file whose records its first piece lacks stores them next',
+      { seal: 'gzip' },
+      async (bench) => {
+        linkSync(bench.at('large'), bench.at('z9'));
+        settleFolder(bench);
+        await sleep(settlingMs);
+        await bench.interrupt('full', 2, '--no-hard-links');
+        assert.match((await bench.goOn(2)).stdout, /in the middle of large/);
+        await bench.checkNext(1);
+        const target = bench.newTarget();
+        await bench.run(['restore', bench.url, target]);
+        assert.equal(statSync(join(target, 'large')).nlink, 2);
+      },
+    );
 
     trial('goes on in the middle of a delta', { seal: 'gzip' }, async (bench, t) => {
       await bench.back('full');

@@ -74,8 +74,8 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     const run = async (session: Session) => {
       if (options.flag('progress') && !dryRun) await estimate(session);
       const reports = await withMendedArchive(session, () => attempt(session, dryRun));
-      if (options.flag('jsonstat') && !dryRun)
-        for (const report of reports) await storeStatistics(session, report);
+      if (options.flag('jsonstat'))
+        for (const report of reports) if (report.isMade) await storeStatistics(session, report);
       return reports;
     };
     let reports: BackupReport[];

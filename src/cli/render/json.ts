@@ -56,12 +56,14 @@ export function listJson({ key, attributes }: ListedEntry): string {
   });
 }
 
-/** What each set that a run made took. */
+/** What each set that a run made took, or would make; one that it left out, as nothing had changed, is not among them. */
 export function backupJson(reports: readonly BackupReport[], dryRun: boolean): string {
-  const sets = reports.map(({ kind, statistics }) => ({
-    type: kind,
-    statistics: statisticsJson(statistics),
-  }));
+  const sets = reports
+    .filter(({ isMade }) => isMade || dryRun)
+    .map(({ kind, statistics }) => ({
+      type: kind,
+      statistics: statisticsJson(statistics),
+    }));
   return jsonDocument({ dryRun, sets });
 }
 
