@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What docs/recording.cast shows: a full backup that is killed and gone on with, a restore from storage that thaws, an error.
-# In an empty folder, with tundra in the PATH: asciinema rec --overwrite -c docs/recording.sh docs/recording.cast
+# With tundra in the PATH:
+#   asciinema rec --overwrite --cols 100 --rows 40 -c docs/recording.sh docs/recording.cast && node scripts/recording.mjs
 set -u
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
@@ -45,8 +46,19 @@ run() {
   sleep 1
 }
 
+run_and_kill() {
+  local seconds=$1
+  shift
+  printf '\n\033[1m$ %s\033[0m\n' "$*"
+  "$@" &
+  sleep "$seconds"
+  kill -KILL $!
+  wait $! 2>/dev/null
+  printf '\n\033[2m(kill -9 after %s s: status %s)\033[0m\n' "$seconds" $?
+}
+
 printf 'Metadata go to a hot store, volumes to a cold one, which takes 5 to 25 seconds to thaw.\n'
-run tundra full @photos --fail 4
+run_and_kill 1.3 tundra full @photos
 run tundra full @photos
 run tundra status @photos
 printf '\nThe worst day: the machine is gone, and with it the local archive. What does one file take?\n'
