@@ -1,11 +1,11 @@
 import { TundraError } from '../base/errors.js';
 import type { PathKey } from '../base/path-key.js';
-import { type BackupSet, type Catalog, chainAt, setsAt, withoutInterrupted } from '../chain/catalog.js';
+import { type BackupSet, chainAt, interruptedSet, setsAt, withoutInterrupted } from '../chain/catalog.js';
 import { endsWithFileList, openRemote, readLocalManifest, readRemoteManifest } from '../chain/metadata.js';
 import { planRestore, type RestorePlan, requireWholeManifest } from '../chain/restore-plan.js';
 import { addUnlistedVolumes } from '../chain/unlisted.js';
 import type { Manifest } from '../format/manifest.js';
-import type { EpochSeconds } from '../format/times.js';
+import { type EpochSeconds, formatTime, prettyTime } from '../format/times.js';
 import { synchronisedCollection, tellLastFull } from './collection.js';
 import { refetchDamaged } from './mend-archive.js';
 import { narrowPlan } from './narrow-plan.js';
@@ -33,9 +33,13 @@ export async function planAt(
 ): Promise<RestorePlan> {
   const at = time ?? session.now();
   const options = { mode: 'restore', time: at, dryRun, sealedMetadata } as const;
-  const catalog = withoutInterrupted(await synchronisedCollection(session, options), session.prefixes);
+  const listed = await synchronisedCollection(session, options);
+  const catalog = withoutInterrupted(listed, session.prefixes);
   tellLastFull(session, catalog);
-  const sets = setsOf(catalog, at);
+  const chain = chainAt(catalog, at);
+  if (chain === undefined) throw noBackup(interruptedSet(listed) !== undefined);
+  if (chain.startTime > at) tellTooEarly(session, at, chain.startTime);
+  const sets = setsAt(chain, at).filter(({ partial }) => !partial);
   const plan = await planRestore(sets, path, session.prefixes, async (set) => {
     const manifest = await manifestOf(session, set, { ignoreErrors, dryRun });
     await addUnlistedVolumes(session, set, manifest);
@@ -45,14 +49,18 @@ export async function planAt(
   return isNarrow ? narrowPlan(session, catalog, sets, plan, dryRun) : plan;
 }
 
-function setsOf(catalog: Catalog, time: EpochSeconds): BackupSet[] {
-  const chain = chainAt(catalog, time);
-  if (chain === undefined) {
-    throw new TundraError('nothing-to-restore', 'No backup chains found', {
-      advice: 'Check the address and the file prefixes: nothing there is the name of a finished backup.',
-    });
-  }
-  return setsAt(chain, time).filter(({ partial }) => !partial);
+function noBackup(isInterrupted: boolean): TundraError {
+  return new TundraError('nothing-to-restore', 'No backup chains found', {
+    advice: isInterrupted
+      ? 'The first backup was interrupted: run it again, and it is finished.'
+      : 'Check the address and the file prefixes: nothing there is the name of a finished backup.',
+  });
+}
+
+/** The oldest backup stands for all times before it, as in duplicity, but not without a word. */
+function tellTooEarly(session: Session, time: EpochSeconds, oldest: EpochSeconds): void {
+  const text = `There is no backup as old as ${prettyTime(time)}: the oldest one is taken, of ${prettyTime(oldest)}.`;
+  tell(session, 'warning', text, 11, formatTime(oldest));
 }
 
 type ManifestOptions = Pick<PlanOptions, 'ignoreErrors' | 'dryRun'>;

@@ -152,6 +152,8 @@ describe('--fail and --skip-volume', () => {
       const stored = () => namesIn(trial.store).map((name) => /\.vol\d+/.exec(name)?.[0] ?? 'other');
       await trial.run(['full', ...volumes, '--fail', '2', trial.source, trial.url], { status: 30 });
       assert.deepEqual(stored(), ['.vol1', '.vol2']);
+      const { told } = await trial.run(['restore', trial.url, trial.newTarget()], { status: 20 });
+      assert.match(told, /The first backup was interrupted: run it again/);
       await trial.run(['cleanup', '--force', trial.url]);
       const fail = ['--fail-on-volume', '2', '--skip-volume', '1'];
       await trial.run(['full', ...volumes, ...fail, trial.source, trial.url], { status: 30 });

@@ -88,10 +88,20 @@ describe('restore', () => {
         ['4000000000', 2],
         ['2099-12-31', 2],
       ];
+      const tooEarly = new Set(['10Y', '1', String(start - 1)]);
       for (const [time, state] of cases) {
         const target = trial.newTarget();
-        await trial.run(['restore', '--current-time', now, '--time', time, trial.url, target]);
+        const { told } = await trial.run([
+          'restore',
+          '--current-time',
+          now,
+          '--time',
+          time,
+          trial.url,
+          target,
+        ]);
         assert.equal(readFileSync(join(target, 'file'), 'utf8'), states[state], time);
+        assert.equal(told.includes('There is no backup as old as'), tooEarly.has(time), told);
       }
       for (const option of ['-t2h', '--restore-time=2h']) {
         const target = trial.newTarget();
