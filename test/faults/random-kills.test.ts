@@ -18,7 +18,7 @@ import { removeTree, TreeWriter } from '../trees/writer.js';
 
 const sealings = ['plain', 'gzip', 'passphrase', 'public key', 'public key and signature'];
 const kinds = ['full', 'incremental'] as const;
-const kills = Number(process.env.TUNDRA_KILLS ?? 30);
+const kills = Number(process.env.TUNDRA_KILLS ?? 20);
 const seed = process.env.TUNDRA_SEED ?? '1';
 /** Of how many killed runs one is duplicity's. */
 const peerShare = 10;
