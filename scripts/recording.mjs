@@ -6,8 +6,8 @@ const [, ...events] = readFileSync(new URL('recording.cast', docs), 'utf8').trim
 const output = events.map((event) => JSON.parse(event)).filter(([, kind]) => kind === 'o');
 const lines = [''];
 // Colours are left out. Where a line is erased, as a bar is before the next one, what stood there is gone.
-const escape = String.fromCharCode(27);
-const pattern = new RegExp(`${escape}\\[[0-9;]*([mK])|\\r|\\n|[^${escape}\\r\\n]+`, 'g');
+const escapeCode = String.fromCharCode(27);
+const pattern = new RegExp(`${escapeCode}\\[[0-9;]*([mK])|\\r|\\n|[^${escapeCode}\\r\\n]+`, 'g');
 for (const [text, code] of output
   .map(([, , data]) => data)
   .join('')

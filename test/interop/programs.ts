@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,6 +33,8 @@ export class Workshop {
 
   constructor() {
     mkdirSync(this.gnupgHome, { mode: 0o700 });
+    // Else each use of a key of the tests takes the agent a tenth of a second.
+    writeFileSync(join(this.gnupgHome, 'gpg-agent.conf'), 's2k-count 65536\n');
     mkdirSync(this.path('home'));
   }
 

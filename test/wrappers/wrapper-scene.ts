@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +27,8 @@ export class WrapperScene {
   constructor() {
     mkdirSync(this.source);
     mkdirSync(this.gnupgHome, { mode: 0o700 });
+    // Else each use of a key of the tests takes the agent a tenth of a second.
+    writeFileSync(join(this.gnupgHome, 'gpg-agent.conf'), 's2k-count 65536\n');
     for (const tool of ['tundra', 'duplicity'] as const) {
       for (const name of ['home', 'store', 'temp']) mkdirSync(this.path(tool, name), { recursive: true });
     }
