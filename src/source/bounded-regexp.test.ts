@@ -7,7 +7,12 @@ describe('boundedTest', () => {
   const slow = `/${'a'.repeat(60)}/b`;
 
   it('ends an expression that would take for ever', () => {
-    const test = boundedTest(/^\/(a+)+$/u, '^/(a+)+$', { isNested: true, openRepetitions: 2 }, 50);
+    const test = boundedTest(
+      /^\/(a+)+$/u,
+      '^/(a+)+$',
+      { isNested: true, openRepetitions: 2, choices: 1 },
+      50,
+    );
     assert.equal(test('/aaaa'), true);
     assert.equal(test(`/${'a'.repeat(1000)}`), true);
     assert.throws(() => test(slow), {
@@ -16,6 +21,18 @@ describe('boundedTest', () => {
     });
     // It goes on to work.
     assert.equal(test(`/${'a'.repeat(60)}`), true);
+  });
+
+  it('ends what has many repetitions side by side, also in a short text', () => {
+    for (const [pattern, text] of [
+      [`${'.*'.repeat(20)}\\.jpg$`, 'aaaaaaaaaaaaaaab'],
+      [`^${'a?'.repeat(40)}${'a'.repeat(40)}$`, 'a'.repeat(39)],
+      [`^${'(a|a)'.repeat(40)}$`, `${'a'.repeat(39)}b`],
+      ['^((((a*)*)*)*)*$', 'aaaaaaaaaaaaaaab'],
+    ] as const) {
+      const test = compilePythonRegExp(pattern, false, 50);
+      assert.throws(() => test(text), { code: 'generic' }, pattern);
+    }
   });
 
   it('gives the same answers watched and not', () => {

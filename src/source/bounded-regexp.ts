@@ -7,14 +7,14 @@ export interface RegExpCost {
   isNested: boolean;
   /** How many repetitions have no small end. */
   openRepetitions: number;
+  /** In how many ways together all others, and alternatives, can be taken. */
+  choices: number;
 }
 
 /** Tells whether an expression is found in a text. */
 export type TextTest = (text: string) => boolean;
 
-/** Texts up to this length take no time to speak of, even where each character doubles it. */
-const shortText = 16;
-/** As many steps take about a second. */
+/** As many steps take some seconds. */
 const manySteps = 1e9;
 const longestMs = 10_000;
 
@@ -26,15 +26,12 @@ const longestMs = 10_000;
 export function boundedTest(
   expression: RegExp,
   pattern: string,
-  { isNested, openRepetitions }: RegExpCost,
+  cost: RegExpCost,
   limitMs = longestMs,
 ): TextTest {
   let watched: TextTest | undefined;
   return (text) => {
-    const isShort = text.length <= shortText;
-    // It may begin at any character, and each repetition end at any one behind it.
-    if (isShort || (!isNested && text.length ** (openRepetitions + 1) <= manySteps))
-      return expression.test(text);
+    if (mostSteps(cost, text.length) <= manySteps) return expression.test(text);
     watched ??= watchedTest(expression, limitMs);
     try {
       return watched(text);
@@ -49,6 +46,14 @@ export function boundedTest(
       );
     }
   };
+}
+
+/** No text of the length takes more steps. */
+function mostSteps({ isNested, openRepetitions, choices }: RegExpCost, length: number): number {
+  // At each character it may go on in any of the ways there are.
+  if (isNested) return (choices + openRepetitions + 1) ** length;
+  // It may begin at any character, and each repetition end at any one behind it.
+  return choices * length ** (openRepetitions + 1);
 }
 
 /** Throws where the time is up. */

@@ -24,11 +24,11 @@ const mostCategories = 4000;
  * has no like of: conditions, characters by name, and a reference in a part that ignores case where others do not; and for
  * one that grows too large in JavaScript.
  */
-export function compilePythonRegExp(pattern: string, ignoreCase = false): TextTest {
+export function compilePythonRegExp(pattern: string, ignoreCase = false, limitMs?: number): TextTest {
   try {
     if (pattern.length > longestPattern) throw new SyntaxError('it is too long');
     const translation = new Translation(pattern, ignoreCase);
-    return boundedTest(translation.compile(), pattern, translation.cost);
+    return boundedTest(translation.compile(), pattern, translation.cost, limitMs);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const shown = pattern.length > 200 ? `${pattern.slice(0, 200)}...` : pattern;
@@ -68,7 +68,7 @@ class Translation {
   #hasFoldedReference = false;
   /** Repetitions and alternatives so far. */
   #choices = 0;
-  readonly cost: RegExpCost = { isNested: false, openRepetitions: 0 };
+  readonly cost: RegExpCost = { isNested: false, openRepetitions: 0, choices: 1 };
 
   constructor(pattern: string, ignoreCase: boolean) {
     this.#reader = new PatternReader(pattern);
@@ -97,6 +97,7 @@ class Translation {
     do all.push(this.#sequence(flags, this.#depth === 1 && all.length === 0));
     while (this.#reader.take('|'));
     if (all.length > 1) this.#choices += 1;
+    this.cost.choices *= all.length;
     this.#depth -= 1;
     return all.join('|');
   }
@@ -170,11 +171,11 @@ class Translation {
   }
 
   #countChoice(range: string, isOfVariable: boolean): void {
-    const end = range === '?' ? '1' : /,?([0-9]*)}$/.exec(range)?.[1];
-    const most = end === undefined || end === '' ? Number.POSITIVE_INFINITY : Number(end);
+    const [low, high] = bounds(range);
     this.#choices += 1;
-    if (most > smallRepetition) this.cost.openRepetitions += 1;
-    if (most > 1 && isOfVariable) this.cost.isNested = true;
+    if (high > smallRepetition) this.cost.openRepetitions += 1;
+    else this.cost.choices *= high - low + 1;
+    if (high > 1 && isOfVariable) this.cost.isNested = true;
   }
 
   /** What has matched once is not tried otherwise: JavaScript knows that of assertions only. */
@@ -304,6 +305,15 @@ class Translation {
     }
     return atom(literalSource(this.#reader.escapedCode(sign), flags));
   }
+}
+
+/** How often a repetition, as it is written, can be there at least and at most. */
+function bounds(range: string): [low: number, high: number] {
+  if (range === '?') return [0, 1];
+  const [, low, comma, high] = /^{([0-9]+)(,?)([0-9]*)}$/.exec(range) ?? [];
+  if (low === undefined) return [0, Number.POSITIVE_INFINITY];
+  if (comma === '') return [Number(low), Number(low)];
+  return [Number(low), high === '' ? Number.POSITIVE_INFINITY : Number(high)];
 }
 
 function atom(source: string): Piece {

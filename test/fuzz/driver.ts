@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { replayedCase, type SessionLine, type SessionOrder } from './session-order.js';
 
@@ -134,6 +134,8 @@ async function runSession(order: SessionOrder, caseLimitMs: number): Promise<Ses
   const script = fileURLToPath(new URL('./session.js', import.meta.url));
   const child = spawn(process.execPath, [...nodeOptions, script, JSON.stringify(order)], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // What a session that is ended leaves behind goes with our own folder.
+    env: { ...process.env, TMPDIR: dirname(order.currentPath) },
   });
   const result: SessionEnd = { end: undefined, findings: [], suspect: undefined, log: '' };
   let isOverMemory = false;
