@@ -222,8 +222,7 @@ describe('backups that are killed and gone on with', () => {
         const filesOfRun = cell.storedFiles() - filesBefore;
         const moment = (): Moment => ({ files: next() % filesOfRun, ms: next() % 40 });
         for (let number = 0; number < count; number++) {
-          const tool: Tool =
-            (index + number * cells.length) % peerShare === peerShare - 1 ? 'duplicity' : 'tundra';
+          const tool: Tool = (index + number) % peerShare === peerShare - 1 ? 'duplicity' : 'tundra';
           for (let isKilled = false; !isKilled; ) {
             cell.reset();
             isKilled = await cell.kill(tool, cell.backUp(tool, 1), moment());
