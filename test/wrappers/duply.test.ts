@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { changeSmallTree, smallTree } from '../cli/small-tree.js';
 import type { Outcome, Tool } from '../interop/programs.js';
@@ -246,6 +246,8 @@ describe('duply, unmodified, with tundra in the place of duplicity', () => {
       const states: TreeDescription[] = [];
       for (const [day, program] of (['duplicity', 'tundra', 'duplicity'] as const).entries()) {
         writeFileSync(`${scene.source}/day`, `${day} `.repeat(1000));
+        // In a second of its own, as changes are told apart by the second.
+        utimesSync(`${scene.source}/day`, firstBackup - 10 + day, firstBackup - 10 + day);
         if (day === 2) changeSmallTree(scene.source);
         states.push(keptOf(scene));
         const { stdout } = await succeeds(scene, 'tundra', ['bkp'], {
