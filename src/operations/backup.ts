@@ -20,8 +20,7 @@ import { checkLastManifest, type SourceIdentity } from '../chain/last-manifest.j
 import { removePartialFiles, SetWriter, setNames } from '../chain/set-writer.js';
 import { type SetTimes, setEnd } from '../format/names.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
-import { deltaRevision } from '../rsync/delta-builder.js';
-import { type SealedVolume, VolumeCutter } from '../volume/cutter.js';
+import { VolumeCutter } from '../volume/cutter.js';
 import { createSlotRing, SlotReader, type SlotRing } from '../volume/slots.js';
 import type { BackupThreadJob, BackupThreadMessage } from './backup-thread.js';
 import { synchronisedCollection, tellLastFull } from './collection.js';
@@ -30,7 +29,8 @@ import { readFile, sealToFile } from './seal-file.js';
 import { sealingNote } from './sealing-note.js';
 import { metadataStores, newTempPath, type Session, tell } from './session.js';
 import type { SourceSides } from './source-side.js';
-import { UploadQueue, uploadFile } from './uploads.js';
+import { uploadFile } from './uploads.js';
+import { VolumeSender } from './volume-sender.js';
 
 export interface BackupOptions {
   /** `auto`: incremental if there is something to build on, else full. */
@@ -155,8 +155,9 @@ async function finishInterrupted(
     `The ${times.type} backup of ${prettyTime(setEnd(times))} was interrupted, and nothing of it can be used: ` +
       'it is given up, and a new one is begun.',
   );
-  await session.backend.remove([...volumes.values()]);
-  await removePartialFiles(session.archive, setNames(times, session.cipher, session.prefixes));
+  const names = setNames(times, session.cipher, session.prefixes);
+  await session.backend.remove([...volumes.values(), names.signatures]);
+  await removePartialFiles(session.archive, names);
   return undefined;
 }
 
@@ -401,64 +402,6 @@ function jobOf(
     tellFiles,
     resume: undefined,
   };
-}
-
-/** Records sealed volumes in the manifest and sends them while the next ones are made. */
-class VolumeSender {
-  readonly #session: Session;
-  readonly #set: SetWriter;
-  readonly #queue: UploadQueue;
-  readonly #options: BackupOptions;
-  bytesSent = 0;
-  /** Of the file of which the last piece was that was packed. */
-  note: FileNote | undefined;
-
-  constructor(session: Session, set: SetWriter, options: BackupOptions) {
-    this.#session = session;
-    this.#set = set;
-    this.#options = options;
-    this.#queue = new UploadQueue(options.uploads);
-  }
-
-  async add(volume: SealedVolume): Promise<void> {
-    const { number, sizeBytes, sha1Hex, endPiece } = volume;
-    const record = {
-      number,
-      startKey: volume.startKey,
-      startBlock: volume.startPiece,
-      endKey: volume.endKey,
-      endBlock: endPiece,
-      hashes: [{ algorithm: 'SHA1', hex: sha1Hex }],
-    };
-    const file =
-      endPiece === undefined || this.note === undefined ? undefined : { ...this.note, deltaRevision };
-    await this.#set.addVolume({ record, sizeBytes, sha1Hex, file });
-    const { backend, events } = this.#session;
-    const { failAfterVolume, skippedVolume } = this.#options;
-    await this.#queue.add(async () => {
-      const name = this.#set.names.volume(number);
-      events({ kind: 'upload', phase: 'begin', name, sizeBytes });
-      if (number === skippedVolume) await rm(volume.path);
-      else {
-        this.bytesSent += await uploadFile(backend, name, volume.path, (sizeBytes) =>
-          events({ kind: 'sent', sizeBytes }),
-        );
-      }
-      events({ kind: 'upload', phase: 'end', name, sizeBytes });
-      events({ kind: 'volume', number, sizeBytes });
-      if (number === failAfterVolume) {
-        throw new TundraError('unexpected', `Stopped after volume ${number}, as --fail asks for.`);
-      }
-    });
-  }
-
-  drain(): Promise<void> {
-    return this.#queue.drain();
-  }
-
-  settle(): Promise<void> {
-    return this.#queue.settle();
-  }
 }
 
 /** Sends the signatures and last the manifest; then the local archive keeps both. */

@@ -32,9 +32,7 @@ export class Workshop {
   readonly gnupgHome = join(this.folder, 'gnupg');
 
   constructor() {
-    mkdirSync(this.gnupgHome, { mode: 0o700 });
-    // Else each use of a key of the tests takes the agent a tenth of a second.
-    writeFileSync(join(this.gnupgHome, 'gpg-agent.conf'), 's2k-count 65536\n');
+    makeGnupgHome(this.gnupgHome);
     mkdirSync(this.path('home'));
   }
 
@@ -75,23 +73,7 @@ export class Workshop {
 
   /** Makes a key pair and returns its fingerprint. */
   makeKey(name: string, passphrase: string): string {
-    const run = (...args: string[]) =>
-      spawnSync('gpg', ['--batch', '--pinentry-mode', 'loopback', '--passphrase', passphrase, ...args], {
-        env: this.environment,
-        encoding: 'utf8',
-      });
-    const made = run(
-      '--quick-gen-key',
-      `${name} <${name}@example.org>`,
-      'future-default',
-      'default',
-      'never',
-    );
-    if (made.status !== 0) throw new Error(made.stderr);
-    const listed = run('--list-keys', '--with-colons', name).stdout;
-    const fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(listed)?.[1];
-    if (fingerprint === undefined) throw new Error(listed);
-    return fingerprint;
+    return makeKey(name, passphrase, this.environment);
   }
 
   dispose(): void {
@@ -99,6 +81,26 @@ export class Workshop {
     removeTree(this.folder);
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Makes a folder for keys. */
+export function makeGnupgHome(folder: string): void {
+  mkdirSync(folder, { mode: 0o700 });
+  // Else each use of a key of the tests takes the agent a tenth of a second.
+  writeFileSync(join(folder, 'gpg-agent.conf'), 's2k-count 65536\n');
+}
+
+/** Makes a key pair in the GNUPGHOME of an environment and returns its fingerprint. */
+export function makeKey(name: string, passphrase: string, env: NodeJS.ProcessEnv): string {
+  const options = ['--batch', '--pinentry-mode', 'loopback', '--passphrase', passphrase];
+  const gpg = (...args: string[]) => spawnSync('gpg', [...options, ...args], { env, encoding: 'utf8' });
+  const user = `${name} <${name}@example.org>`;
+  const made = gpg('--quick-gen-key', user, 'future-default', 'default', 'never');
+  if (made.status !== 0) throw new Error(made.stderr);
+  const listed = gpg('--list-keys', '--with-colons', name).stdout;
+  const fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(listed)?.[1];
+  if (fingerprint === undefined) throw new Error(listed);
+  return fingerprint;
 }
 
 /** Runs a program to its end. */

@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { namesIn } from '../cli/trial.js';
-import type { Outcome, Tool } from '../interop/programs.js';
+import { makeGnupgHome, makeKey, type Outcome, type Tool } from '../interop/programs.js';
 import { removeTree } from '../trees/writer.js';
 
 const binFolder = fileURLToPath(new URL('../../../bin', import.meta.url));
@@ -26,9 +26,7 @@ export class WrapperScene {
 
   constructor() {
     mkdirSync(this.source);
-    mkdirSync(this.gnupgHome, { mode: 0o700 });
-    // Else each use of a key of the tests takes the agent a tenth of a second.
-    writeFileSync(join(this.gnupgHome, 'gpg-agent.conf'), 's2k-count 65536\n');
+    makeGnupgHome(this.gnupgHome);
     for (const tool of ['tundra', 'duplicity'] as const) {
       for (const name of ['home', 'store', 'temp']) mkdirSync(this.path(tool, name), { recursive: true });
     }
@@ -57,21 +55,7 @@ export class WrapperScene {
 
   /** Makes a key pair and returns its fingerprint. */
   makeKey(name: string, passphrase: string): string {
-    const gpg = (...args: string[]) =>
-      spawnSync('gpg', ['--batch', '--pinentry-mode', 'loopback', '--passphrase', passphrase, ...args], {
-        env: { ...process.env, GNUPGHOME: this.gnupgHome },
-        encoding: 'utf8',
-      });
-    const made = gpg(
-      '--quick-gen-key',
-      `${name} <${name}@example.org>`,
-      'future-default',
-      'default',
-      'never',
-    );
-    const fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(gpg('--list-keys', '--with-colons', name).stdout)?.[1];
-    if (fingerprint === undefined) throw new Error(made.stderr);
-    return fingerprint;
+    return makeKey(name, passphrase, { ...process.env, GNUPGHOME: this.gnupgHome });
   }
 
   /** Names in a tool's store. */
