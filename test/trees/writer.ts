@@ -12,8 +12,8 @@ import {
   readdirSync,
   renameSync,
   rmdirSync,
+  rmSync,
   symlinkSync,
-  unlinkSync,
   utimesSync,
   writeFileSync,
   writeSync,
@@ -175,7 +175,8 @@ export function removeTree(path: string | Buffer): void {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (!stats) return;
   if (!stats.isDirectory()) {
-    unlinkSync(path);
+    // An agent of gpg that ends meanwhile removes its sockets itself.
+    rmSync(path, { force: true });
     return;
   }
   if ((stats.mode & 0o700) !== 0o700) chmodSync(path, 0o700);
