@@ -27,7 +27,8 @@ export interface SealWriter {
 /** A sealed file that was opened. */
 export interface OpenedFile {
   /** The plaintext, to be iterated once: to its end, or left with `break`; that frees what it holds. Nothing of it is
-   *  let out before the integrity of the whole message holds, where the message has an integrity check. */
+   *  let out before the integrity of the whole message holds, where the message has an integrity check, unless the
+   *  file was found to be what was stored already. */
   bytes: ByteStream;
   /** Fingerprint of the key that made a good signature over the file; undefined if there is none. Where a subkey
    *  signed, and the settings name its primary key as the one to sign with, the primary key's. */
@@ -51,10 +52,12 @@ export interface FileSealing {
   compressed: boolean;
 }
 
-/** A file that was found whole. */
+/** A file that was found to be what was stored. */
 export interface CheckedFile {
   /** Its inode, size and times then: it holds for the very same file alone. */
   stamp: string;
+  /** Whether its own integrity check was made. Where only its hash was compared, that check is made while it is read. */
+  isWhole: boolean;
 }
 
 /** Opens sealed files from the local disk. Errors: TundraError `encryption` (status 31), `format` for a gzip file that
@@ -64,14 +67,21 @@ export interface Opener {
    * @param path file on the local disk
    * @param sealing what its name says of it
    * @param name what messages call it
-   * @param checked what `check` said of the file: if that still stands, it is not checked once more
+   * @param checked what `check` said of the file, or a hash: if that still stands, it is not checked before it is read
    */
   open(path: string, sealing: FileSealing, name: string, checked?: CheckedFile): Promise<OpenedFile>;
   /**
    * Checks the integrity of a file ahead of its opening, maybe in another thread. Undefined where that cannot be told
    * apart from opening it.
+   * @param isStored whether its hash tells, or will have told by the time it is opened, that it is what was stored: then
+   *   it is not read for this
    */
-  check(path: string, sealing: FileSealing, name: string): Promise<CheckedFile | undefined>;
+  check(
+    path: string,
+    sealing: FileSealing,
+    name: string,
+    isStored?: boolean,
+  ): Promise<CheckedFile | undefined>;
   /**
    * Whether the passphrase fits an encrypted file, by its first bytes alone: a wrong one does by chance, 1 in 65,536.
    * Undefined where only the gpg program could tell, or where there is no passphrase.

@@ -42,18 +42,25 @@ export class MessageOpener implements Opener {
     return this.#keys === undefined ? undefined : keysFit(path, name, this.#keys);
   }
 
-  async check(path: string, sealing: FileSealing, name: string): Promise<CheckedFile | undefined> {
+  async check(
+    path: string,
+    sealing: FileSealing,
+    name: string,
+    isStored = false,
+  ): Promise<CheckedFile | undefined> {
     if (!sealing.encrypted || this.#keys === undefined) return undefined;
     const { stamp, sizeBytes } = await stampOf(path);
+    if (isStored) return { stamp, isWhole: false };
     const isWhole = await checkMessage(path, name, this.#keys, (path, key) =>
       sizeBytes < checkedHereBytes ? checkData(path, key) : this.#checkThread.check(path, key),
     );
-    return isWhole ? { stamp } : undefined;
+    return isWhole ? { stamp, isWhole } : undefined;
   }
 
   async #openEncrypted(path: string, name: string, checked?: CheckedFile): Promise<OpenedFile> {
-    const isChecked = checked !== undefined && checked.stamp === (await stampOf(path)).stamp;
-    const message = await openMessage(path, name, this.#keys, isChecked);
+    const isSame = checked !== undefined && checked.stamp === (await stampOf(path)).stamp;
+    const known = !isSame ? 'nothing' : checked.isWhole ? 'whole' : 'stored';
+    const message = await openMessage(path, name, this.#keys, known);
     if (!message.isProtected) this.#warnOfMissingCheck(name);
     if ('bytes' in message && message.kind === 'file') return { bytes: message.bytes, signedBy: undefined };
     if ('bytes' in message && message.kind === 'signed file') {

@@ -54,7 +54,7 @@ function place(
       opener: {
         check: async (_path, _sealing, name) => {
           log.push(`check ${name}`);
-          return name === 'unchecked' ? undefined : { stamp: name };
+          return name === 'unchecked' ? undefined : { stamp: name, isWhole: true };
         },
       } as Opener,
       ...more,
@@ -71,7 +71,7 @@ describe('VolumeFetcher', () => {
     const volumes = [volume('a'), volume('unchecked')];
     const fetcher = new VolumeFetcher(volumes, here.options);
     const first = await fetcher.take(volumes[0]!);
-    assert.deepEqual(first.checked, { stamp: 'a' });
+    assert.deepEqual(first.checked, { stamp: 'a', isWhole: true });
     assert.deepEqual(readFileSync(first.path), contentsOf('a'));
     assert.equal((await fetcher.take(volumes[1]!)).checked, undefined);
     await fetcher.release(volumes[0]!);
@@ -149,7 +149,7 @@ describe('VolumeFetcher', () => {
     const fetcher = new VolumeFetcher(volumes, here.options);
     assert.deepEqual(await fetcher.take(volumes[0]!), {
       path: join(here.folder, 'a'),
-      checked: { stamp: 'a' },
+      checked: { stamp: 'a', isWhole: true },
       isSpooled: false,
     });
     await assert.rejects(fetcher.take(volumes[1]!), { code: 'backend-not-found', message: /gone/ });

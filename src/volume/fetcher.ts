@@ -49,7 +49,7 @@ interface Fetched extends FetchedVolume {
 }
 
 /**
- * Brings volumes to the local disk and checks their hashes and integrity, a few ahead of the reader, in the order they will be asked
+ * Brings volumes to the local disk and checks their hashes, or else their integrity, a few ahead of the reader, in the order they will be asked
  * for. On a storage that is a local folder they are read in place.
  */
 export class VolumeFetcher implements VolumeSource {
@@ -126,7 +126,7 @@ export class VolumeFetcher implements VolumeSource {
     }
   }
 
-  /** Hash and integrity side by side; a wrong hash says more. */
+  /** What is checked is the file as it stands before its hash is compared. */
   async #checkInPlace(volume: FetchableVolume, path: string): Promise<Fetched> {
     const checking = this.#check(volume, path);
     checking.catch(() => {});
@@ -135,7 +135,7 @@ export class VolumeFetcher implements VolumeSource {
   }
 
   #check(volume: FetchableVolume, path: string): Promise<CheckedFile | undefined> {
-    return this.#options.opener.check(path, volume, volume.name);
+    return this.#options.opener.check(path, volume, volume.name, volume.hash !== undefined);
   }
 }
 

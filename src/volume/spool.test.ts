@@ -56,7 +56,7 @@ class Scene {
   /** Replaces what the storage gives. */
   give = async (name: string): Promise<ByteStream> =>
     lentPieces(contentsOf(name, this.sizes.get(name) ?? volumeBytes), 300);
-  check = async (_path: string, name: string): Promise<CheckedFile> => ({ stamp: name });
+  check = async (_path: string, name: string): Promise<CheckedFile> => ({ stamp: name, isWhole: true });
   /** Which of the others are sealed too. */
   again = async (_refused: string, _others: readonly string[]): Promise<string[]> => [];
 
@@ -149,7 +149,7 @@ describe('VolumeSpool', () => {
     for (const one of volumes) {
       const { path, checked } = await spool.take(one);
       assert.deepEqual(readFileSync(path), contentsOf(one.name));
-      assert.deepEqual(checked, { stamp: one.name });
+      assert.deepEqual(checked, { stamp: one.name, isWhole: true });
       await spool.release(one);
     }
     await spool.close();
@@ -265,7 +265,7 @@ describe('VolumeSpool', () => {
         };
         scene.check = async (_path, name) => {
           onTheWay.delete(name);
-          return { stamp: name };
+          return { stamp: name, isWhole: true };
         };
         const { spool } = await scene.start(volumes, { budgetBytes });
         const inTurn = [...names].sort((a, b) => seed[names.indexOf(a)]! - seed[names.indexOf(b)]!);

@@ -254,7 +254,8 @@ export class VolumeSpool implements VolumeSource {
     const { volume, path } = entry;
     entry.state = 'here';
     try {
-      entry.resolve({ path, checked: await this.#options.opener.check(path, volume, volume.name) });
+      const hasHash = volume.hash !== undefined;
+      entry.resolve({ path, checked: await this.#options.opener.check(path, volume, volume.name, hasHash) });
     } catch (error) {
       entry.reject(error);
     }

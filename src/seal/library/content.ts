@@ -17,6 +17,8 @@ interface Content {
   /** The reader of the layer that has the file, and the packet with the file. */
   layer: PacketReader;
   file: Packet | undefined;
+  /** Reads the packets to their end, whatever stands behind the file: what checks them is there. */
+  drain(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,7 +34,7 @@ export async function contentKind(pieces: ByteStream): Promise<ContentKind> {
  * Errors: TundraError `format`, or what `pieces` throws.
  */
 export async function* contentBytes(pieces: ByteStream): ByteStream {
-  const { file, layer, close } = await openContent(pieces);
+  const { file, layer, drain, close } = await openContent(pieces);
   try {
     if (file === undefined) throw new TundraError('format', 'it holds no file that can be read');
     yield* piecesOf(file.body, PIECE_BYTES);
@@ -42,6 +44,7 @@ export async function* contentBytes(pieces: ByteStream): ByteStream {
       if (!mayAccompany(rest.tag))
         throw new TundraError('format', `it holds a stray packet, tag ${rest.tag}`);
     }
+    await drain();
   } catch (error) {
     throw namedDamage(error);
   } finally {
@@ -50,7 +53,11 @@ export async function* contentBytes(pieces: ByteStream): ByteStream {
 }
 
 async function openContent(pieces: ByteStream): Promise<Content> {
-  const readers = [new PieceReader(pieces)];
+  const outermost = new PieceReader(pieces);
+  const readers = [outermost];
+  const drain = async () => {
+    while ((await outermost.next()) !== undefined);
+  };
   const close = async () => {
     for (const reader of readers.toReversed()) await reader.close();
   };
@@ -60,10 +67,10 @@ async function openContent(pieces: ByteStream): Promise<Content> {
       const { packet, isSigned } = await findContent(layer);
       if (packet.tag === tags.literal) {
         await skipLiteralHead(packet.body);
-        return { kind: isSigned ? 'signed file' : 'file', layer, file: packet, close };
+        return { kind: isSigned ? 'signed file' : 'file', layer, file: packet, drain, close };
       }
       const inside = await decompressed(packet.body);
-      if (inside === undefined) return { kind: 'BZIP2 compression', layer, file: undefined, close };
+      if (inside === undefined) return { kind: 'BZIP2 compression', layer, file: undefined, drain, close };
       readers.push(new PieceReader(inside));
     }
     throw new TundraError('format', `it has more than ${MOST_LAYERS} layers`);

@@ -315,6 +315,24 @@ suite('writing messages', () => {
     }
   });
 
+  test('one that is known as stored ends with an error where it was altered all the same', async () => {
+    const file = await write(randomBytes(300_000), 65_536);
+    const readStored = async (bytes: Uint8Array) => {
+      const opened = await openMessage(stored(bytes), 'x.gpg', keys, 'stored');
+      assert.ok('bytes' in opened);
+      let sizeBytes = 0;
+      for await (const piece of opened.bytes) sizeBytes += piece.length;
+      return sizeBytes;
+    };
+    assert.equal(await readStored(file), 300_000);
+    for (let position = 40; position < file.length; position += position < file.length - 60 ? 997 : 1) {
+      const altered = Buffer.from(file);
+      altered[position]! ^= 4;
+      await assert.rejects(readStored(altered), refused(/cannot be trusted/), `byte ${position}`);
+      await assert.rejects(readStored(file.subarray(0, position)), refused(/cannot be trusted/));
+    }
+  });
+
   test('reading can stop early', async () => {
     const path = stored(await write(randomBytes(9 * 1024 * 1024), 65_536));
     const opened = await openMessage(path, 'x.gpg', keys);

@@ -12,6 +12,9 @@ import { fitsPrefix, type SessionKey, unlock } from './session-keys.js';
 /** Messages up to this size are decrypted once and held; larger ones are decrypted a second time to be read. */
 const HELD_BYTES = 8 * 1024 * 1024;
 
+/** What is known of a message before it is opened: nothing; that it is what was stored, by its hash; that it is whole. */
+export type Known = 'nothing' | 'stored' | 'whole';
+
 /** A message that a passphrase opened. */
 export interface OpenMessage {
   /** The plaintext. Errors: TundraError `encryption`. */
@@ -28,16 +31,16 @@ export interface ClosedMessage {
 }
 
 /**
- * Opens a message with a passphrase. Where it is protected, the whole of it was checked before this returns.
+ * Opens a message with a passphrase. Where it is protected, and nothing is known of it, the whole of it was checked before
+ * this returns; of one that is known as stored the bytes end with an error where the check fails.
  * Errors: TundraError `encryption`.
  * @param keys undefined where there is no passphrase
- * @param isChecked whether `checkMessage` has found it whole
  */
 export async function openMessage(
   path: string,
   name: string,
   keys: PassphraseKeys | undefined,
-  isChecked = false,
+  known: Known = 'nothing',
 ): Promise<OpenMessage | ClosedMessage> {
   if (await isArmored(path)) return { beyond: 'ASCII armor', isProtected: true };
   const { isProtected, ways } = await withHead(path, name, (head) => ({
@@ -51,8 +54,8 @@ export async function openMessage(
   let failure: unknown;
   for (const key of ways.fitting) {
     try {
-      const { kind, bytes } = await openWith(path, key, isProtected && !isChecked);
-      if (isProtected && !isChecked) keys.proven = key.s2k ?? keys.proven;
+      const { kind, bytes } = await openWith(path, key, isProtected ? known : 'stored');
+      if (isProtected && known === 'nothing') keys.proven = key.s2k ?? keys.proven;
       return { kind, bytes: namingDamage(name, bytes), isProtected };
     } catch (error) {
       failure = error;
@@ -146,10 +149,11 @@ async function withHead<T>(path: string, name: string, look: (head: MessageHead)
 async function openWith(
   path: string,
   key: SessionKey,
-  mustCheck: boolean,
+  known: Known,
 ): Promise<{ kind: ContentKind; bytes: ByteStream }> {
-  const held = mustCheck ? await checkedData(path, key) : undefined;
-  const packets = () => (held === undefined ? dataOf(path, key, !mustCheck) : streamOf(held));
+  const held = known === 'nothing' ? await checkedData(path, key) : undefined;
+  // What was just checked may be another file now.
+  const packets = () => (held === undefined ? dataOf(path, key, known === 'whole') : streamOf(held));
   return { kind: await contentKind(packets()), bytes: contentBytes(packets()) };
 }
 

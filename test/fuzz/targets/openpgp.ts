@@ -36,8 +36,9 @@ async function open(message: Buffer, random: Random): Promise<string> {
   if (random.oneIn(60)) keys = new PassphraseKeys(new Secret(passphrase));
   const given = random.oneIn(20) ? undefined : keys;
   if (random.oneIn(4)) await keysFit(path, 'the message', keys);
-  const isChecked = random.oneIn(3) && (await checkMessage(path, 'the message', given));
-  const opened = await openMessage(path, 'the message', given, isChecked);
+  const isWhole = random.oneIn(3) && (await checkMessage(path, 'the message', given));
+  const known = isWhole ? 'whole' : random.oneIn(3) ? 'stored' : 'nothing';
+  const opened = await openMessage(path, 'the message', given, known);
   if (!('bytes' in opened)) return `closed ${opened.beyond} ${opened.isProtected}`;
   if (!random.oneIn(16)) return `${opened.kind} ${about(await drain(opened.bytes))}`;
   for await (const _ of opened.bytes) break;
