@@ -106,6 +106,7 @@ export function testOpener(passphrase?: string): Opener & { opened: string[] } {
       return { bytes: lentPieces(bytes), signedBy: undefined };
     },
     check: async () => undefined,
+    readable: async () => undefined,
     checkKey: async () => undefined,
   };
 }

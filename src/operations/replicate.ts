@@ -2,7 +2,6 @@ import { TundraError } from '../base/errors.js';
 import { setNames } from '../chain/set-writer.js';
 import { setEnd } from '../format/names.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
-import type { Opener } from '../seal/cipher.js';
 import { VolumeFetcher, type VolumeSource } from '../volume/fetcher.js';
 import { type ColdOptions, type ColdVolumes, openColdVolumes, withSpool } from './cold-volumes.js';
 import {
@@ -144,17 +143,11 @@ async function coldVolumes(
 
 function hotVolumes(source: Session, { volumes }: Replica): VolumeSource {
   const { backend, opener, retries, events } = source;
-  // A right hash is enough for what is not opened: to decrypt it for its integrity would take longer than to copy it.
-  const unopened: Opener = {
-    open: (...file) => opener.open(...file),
-    checkKey: (...file) => opener.checkKey(...file),
-    check: async () => undefined,
-  };
   const fetcher = new VolumeFetcher(volumes, {
     backend,
     spoolPath: (name) => newTempPath(source, name.slice(-40)),
     ahead: 2,
-    opener: volumes.every(({ asItIs }) => asItIs) ? unopened : opener,
+    opener,
     retries: { ...retries, onEvent: events },
   });
   fetcher.start();

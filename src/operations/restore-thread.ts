@@ -23,6 +23,7 @@ import {
 import { merge } from '../change/merge.js';
 import type { TarHeader } from '../format/tar/header.js';
 import type { RecordKinds } from '../format/tar/records.js';
+import { type ReadableFile, unpackedHere } from '../seal/unpacked-here.js';
 import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
 import { createSelection, type SelectionRule } from '../source/selection.js';
@@ -121,7 +122,10 @@ export interface ShareResult extends RestoreThreadResult {
 }
 
 /** The answer to `need`. */
-export type VolumeAnswer = VolumePlace & ({ channel: Channel } | { isLeftOut: true } | { error: PlainError });
+export type VolumeAnswer = VolumePlace & (VolumeBytes | { isLeftOut: true } | { error: PlainError });
+
+/** Where the bytes of a volume come: from the main thread, or from the file. */
+export type VolumeBytes = { channel: Channel } | { file: ReadableFile };
 
 const cutShort =
   'its end is missing: the run that backed it up was broken off, and taken up again when the file had changed or was gone';
@@ -396,10 +400,14 @@ class RestoreThread {
   }
 
   async #openVolume(place: VolumePlace): Promise<OpenedVolume | undefined> {
-    const channel = await this.#volumes.request(place);
-    if (channel === undefined) return undefined;
+    const volume = await this.#volumes.request(place);
+    if (volume === undefined) return undefined;
+    const bytes =
+      'file' in volume
+        ? unpackedHere(volume.file)
+        : receive(volume.channel, () => this.#send({ kind: 'free', place }));
     return {
-      bytes: this.#whileWanted(receive(channel, () => this.#send({ kind: 'free', place }))),
+      bytes: this.#whileWanted(bytes),
       close: async () => this.#send({ kind: 'release', place }),
     };
   }

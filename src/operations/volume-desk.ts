@@ -1,13 +1,12 @@
 import { errorOfPlain } from '../base/errors.js';
-import type { Channel } from '../volume/channel.js';
-import type { VolumeAnswer, VolumePlace } from './restore-thread.js';
+import type { VolumeAnswer, VolumeBytes, VolumePlace } from './restore-thread.js';
 
 /** Asks the main thread for volumes. */
 export class VolumeDesk {
   readonly #ask: (place: VolumePlace) => void;
   readonly #waiting = new Map<
     string,
-    { resolve(channel: Channel | undefined): void; reject(error: Error): void }
+    { resolve(bytes: VolumeBytes | undefined): void; reject(error: Error): void }
   >();
 
   /** @param ask sends the question; the answer is to be given to `answer` */
@@ -16,7 +15,7 @@ export class VolumeDesk {
   }
 
   /** Where the bytes of a volume come, once it is there and was found to be whole; undefined if it is left out. */
-  request(place: VolumePlace): Promise<Channel | undefined> {
+  request(place: VolumePlace): Promise<VolumeBytes | undefined> {
     return new Promise((resolve, reject) => {
       this.#waiting.set(`${place.set}.${place.volume}`, { resolve, reject });
       this.#ask(place);
@@ -27,8 +26,7 @@ export class VolumeDesk {
     const id = `${answer.set}.${answer.volume}`;
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    if ('channel' in answer) waiting?.resolve(answer.channel);
-    else if ('isLeftOut' in answer) waiting?.resolve(undefined);
-    else waiting?.reject(errorOfPlain(answer.error));
+    if ('error' in answer) waiting?.reject(errorOfPlain(answer.error));
+    else waiting?.resolve('isLeftOut' in answer ? undefined : answer);
   }
 }

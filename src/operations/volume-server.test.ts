@@ -37,7 +37,9 @@ function serverOf(
   } as unknown as VolumeFetcher;
   const opener = {
     open: () => new Promise<OpenedFile>((resolve) => waiting.push(resolve)),
-  } as unknown as Opener;
+    readable: async (path, { compressed }, name) =>
+      compressed ? { path, name, sealing: { kind: 'gzip' } } : undefined,
+  } as Partial<Opener> as Opener;
   const server = new VolumeServer(fetcher, opener, shares, requiredSigner, onUnreadable);
   /** Lets the next volume be open. */
   const letOpen = async (signedBy?: string) => {
@@ -83,6 +85,29 @@ describe('VolumeServer', () => {
     assert.ok('channel' in (await accepted));
     await server.close();
     assert.deepEqual(log, ['freed', 'released vol1', 'freed', 'released vol2']);
+  });
+
+  it('lets several threads open by themselves what they can', async () => {
+    const [own, sent] = [{ ...volume(1), compressed: true }, volume(2)];
+    const share = { range: allKeys, sets: [[own, sent]] };
+    const { server, log, letOpen } = serverOf(undefined, undefined, [share, share]);
+    const answer = await server.open(place, own);
+    const file = { path: '/spool/vol1', name: 'vol1', sealing: { kind: 'gzip' } };
+    assert.deepEqual(answer, { ...place, file });
+    await server.open({ ...place, share: 1 }, own);
+    const second = server.open({ ...place, volume: 2 }, sent);
+    await letOpen();
+    assert.ok('channel' in (await second));
+    await server.release(place);
+    assert.ok(!log.includes('released vol1'));
+    await server.close();
+    assert.deepEqual(log, ['freed', 'released vol1']);
+
+    const alone = serverOf(undefined, undefined, [share]);
+    const only = alone.server.open(place, own);
+    await alone.letOpen();
+    assert.ok('channel' in (await only));
+    await alone.server.close();
   });
 
   it('keeps a volume until each share that needs it has read it', async () => {

@@ -3,14 +3,15 @@ import { plainError, TundraError } from '../base/errors.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
 import type { RestoreShare } from '../chain/restore-shares.js';
 import type { Opener } from '../seal/cipher.js';
-import { type Channel, ChannelSender, createChannel } from '../volume/channel.js';
+import type { ReadableFile } from '../seal/unpacked-here.js';
+import { ChannelSender, createChannel } from '../volume/channel.js';
 import type { VolumeSource } from '../volume/fetcher.js';
-import type { VolumeAnswer, VolumePlace } from './restore-thread.js';
+import type { VolumeAnswer, VolumeBytes, VolumePlace } from './restore-thread.js';
 
 interface OpenVolume {
   volume: PlannedVolume;
-  sender: ChannelSender;
-  sent: Promise<void>;
+  /** Undefined where the thread reads it by itself. */
+  sending: { sender: ChannelSender; sent: Promise<void> } | undefined;
 }
 
 /**
@@ -26,12 +27,16 @@ const fewestSlots = 4;
 const largestSlotBytes = 256 * 1024;
 const smallestSlotBytes = 16 * 1024;
 
-/** Fetches, opens and unpacks volumes in this thread for the one that merges them. */
+/**
+ * Fetches volumes for the threads that merge them. For a single one they are opened and unpacked here, beside its work;
+ * several keep the processors busy by themselves, and each opens what it can.
+ */
 export class VolumeServer {
   readonly #fetcher: VolumeSource;
   readonly #opener: Opener;
   readonly #requiredSigner: string | undefined;
   readonly #onUnreadable: (error: unknown) => void;
+  readonly #isForSeveral: boolean;
   readonly #slotBytes: number;
   readonly #slotCount: number;
   readonly #open = new Map<string, OpenVolume>();
@@ -56,6 +61,7 @@ export class VolumeServer {
     this.#opener = opener;
     this.#requiredSigner = requiredSigner;
     this.#onUnreadable = onUnreadable;
+    this.#isForSeveral = shares.length > 1;
     const sets = shares.reduce((sum, share) => sum + share.sets.length, 0);
     for (const volume of shares.flatMap((share) => share.sets.flat()))
       this.#readersLeft.set(volume, (this.#readersLeft.get(volume) ?? 0) + 1);
@@ -79,28 +85,35 @@ export class VolumeServer {
     }
   }
 
-  /** Begins to send a volume. */
-  async #send(
-    place: VolumePlace,
-    volume: PlannedVolume,
-  ): Promise<{ channel: Channel } | { isLeftOut: true }> {
-    const bytes = await this.#readable(volume);
+  /** Begins to send a volume, unless the thread reads it by itself. */
+  async #send(place: VolumePlace, volume: PlannedVolume): Promise<VolumeBytes | { isLeftOut: true }> {
+    const bytes = await this.#openOrReadable(volume);
     if (bytes === undefined) {
       await this.#release(volume);
       return { isLeftOut: true };
+    }
+    if ('path' in bytes) {
+      this.#open.set(idOf(place), { volume, sending: undefined });
+      return { file: bytes };
     }
     const channel = createChannel(this.#slotBytes, this.#slotCount);
     const sender = new ChannelSender(channel);
     // What was opened is freed by sending it, also where nobody wants it any more.
     if (this.#closed) sender.stop();
-    this.#open.set(idOf(place), { volume, sender, sent: sender.send(bytes) });
+    this.#open.set(idOf(place), { volume, sending: { sender, sent: sender.send(bytes) } });
     return { channel };
   }
 
-  async #readable(volume: PlannedVolume): Promise<ByteStream | undefined> {
+  /** The opened bytes, or the file where the thread can open it; undefined for a volume that is left out. */
+  async #openOrReadable(volume: PlannedVolume): Promise<ByteStream | ReadableFile | undefined> {
     const { name, encrypted } = volume;
     try {
       const { path, checked } = await this.#fetcher.take(volume);
+      const needsSigner = encrypted && this.#requiredSigner !== undefined;
+      if (this.#isForSeveral && !needsSigner) {
+        const file = await this.#opener.readable(path, volume, name, checked);
+        if (file !== undefined) return file;
+      }
       const { bytes, signedBy } = await this.#opener.open(path, volume, name, checked);
       if (!encrypted || this.#requiredSigner === undefined) return bytes;
       const refusal = signerRefusal(name, this.#requiredSigner, signedBy);
@@ -114,7 +127,7 @@ export class VolumeServer {
   }
 
   slotFreed(place: VolumePlace): void {
-    this.#open.get(idOf(place))?.sender.slotFreed();
+    this.#open.get(idOf(place))?.sending?.sender.slotFreed();
   }
 
   /** The volume has been read as far as it is wanted. */
@@ -132,9 +145,9 @@ export class VolumeServer {
     this.#open.clear();
   }
 
-  async #end({ sender, sent, volume }: OpenVolume): Promise<void> {
-    sender.stop();
-    await sent;
+  async #end({ sending, volume }: OpenVolume): Promise<void> {
+    sending?.sender.stop();
+    await sending?.sent;
     await this.#release(volume);
   }
 

@@ -1,4 +1,5 @@
 import type { ByteStream } from '../base/bytes.js';
+import type { ReadableFile } from './unpacked-here.js';
 
 /** Receives sealed bytes in order. A promise asks the writer to wait. The piece may be kept. */
 export type SealOutput = (piece: Uint8Array) => void | Promise<void>;
@@ -70,6 +71,16 @@ export interface Opener {
    * @param checked what `check` said of the file, or a hash: if that still stands, it is not checked before it is read
    */
   open(path: string, sealing: FileSealing, name: string, checked?: CheckedFile): Promise<OpenedFile>;
+  /**
+   * What a thread needs to open a file by itself (`unpackedHere`), if it can, and what is known of it is enough to let
+   * its plaintext out as it comes; undefined where `open` must be asked.
+   */
+  readable(
+    path: string,
+    sealing: FileSealing,
+    name: string,
+    checked: CheckedFile | undefined,
+  ): Promise<ReadableFile | undefined>;
   /**
    * Checks the integrity of a file ahead of its opening, maybe in another thread. Undefined where that cannot be told
    * apart from opening it.

@@ -4,8 +4,7 @@ import { errnoOf, messageOf, TundraError } from '../base/errors.js';
 import { PieceReader, piecesOf } from './byte-reader.js';
 import type { SealOutput, SealWriter } from './cipher.js';
 import { ParallelDeflate, type ParallelDeflateOptions } from './deflate.js';
-import { fileBytes } from './file-bytes.js';
-import { inflate } from './inflate.js';
+import { pooled, type Unpacking } from './unpacking.js';
 
 /*
  * A gzip member (RFC 1952)
@@ -81,7 +80,8 @@ export class GzipWriter implements SealWriter {
  * The plaintext of a gzip file with any number of members. The file is opened when the first piece is asked for.
  * Errors: TundraError `format` that names the file when it is damaged or cut short.
  */
-export async function* gunzipFile(path: string, name: string): ByteStream {
+export async function* gunzipFile(path: string, name: string, unpacking: Unpacking = pooled): ByteStream {
+  const { fileBytes, inflate } = unpacking;
   const packed = new PieceReader(fileBytes(path));
   const plain = new PieceReader(inflate(packed, 'gzip'));
   let plainBytes = 0;
@@ -90,7 +90,7 @@ export async function* gunzipFile(path: string, name: string): ByteStream {
       plainBytes += piece.length;
       yield piece;
     }
-    if (plainBytes === 0) await refuseEmpty(path, name);
+    if (plainBytes === 0) await refuseEmpty(fileBytes(path), name);
   } catch (error) {
     if (!errnoOf(error)?.startsWith('Z_')) throw error;
     throw damaged(name, messageOf(error), error);
@@ -101,8 +101,8 @@ export async function* gunzipFile(path: string, name: string): ByteStream {
 }
 
 /** zlib takes a file without a single byte for no data; a gzip file has at least a header and a trailer. */
-async function refuseEmpty(path: string, name: string): Promise<void> {
-  for await (const _ of fileBytes(path)) return;
+async function refuseEmpty(bytes: ByteStream, name: string): Promise<void> {
+  for await (const _ of bytes) return;
   throw damaged(name, 'the file is empty');
 }
 

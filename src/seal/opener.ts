@@ -7,10 +7,11 @@ import { fileBytes } from './file-bytes.js';
 import { openWithGnupg } from './gnupg/open.js';
 import { Gnupg } from './gnupg/program.js';
 import { gunzipFile } from './gzip.js';
-import { checkData, checkMessage, keysFit, openMessage } from './library/message.js';
+import { checkData, checkMessage, fileKey, keysFit, openMessage } from './library/message.js';
 import { PassphraseKeys } from './library/s2k.js';
 import { noPassphrase } from './refusals.js';
 import { given, type SealSettings } from './settings.js';
+import type { ReadableFile } from './unpacked-here.js';
 
 /** Files below this are checked in this thread: starting another one takes as long. */
 const checkedHereBytes = 8 * 1024 * 1024;
@@ -36,6 +37,19 @@ export class MessageOpener implements Opener {
   async open(path: string, sealing: FileSealing, name: string, checked?: CheckedFile): Promise<OpenedFile> {
     if (sealing.encrypted) return this.#openEncrypted(path, name, checked);
     return { bytes: sealing.compressed ? gunzipFile(path, name) : fileBytes(path), signedBy: undefined };
+  }
+
+  async readable(
+    path: string,
+    sealing: FileSealing,
+    name: string,
+    checked: CheckedFile | undefined,
+  ): Promise<ReadableFile | undefined> {
+    const { encrypted, compressed } = sealing;
+    if (!encrypted) return { path, name, sealing: { kind: compressed ? 'gzip' : 'plain' } };
+    if (this.#keys === undefined || checked?.stamp !== (await stampOf(path)).stamp) return undefined;
+    const key = await fileKey(path, name, this.#keys);
+    return key && { path, name, sealing: { kind: 'message', key, isWhole: checked.isWhole } };
   }
 
   async checkKey(path: string, name: string): Promise<boolean | undefined> {

@@ -1,7 +1,7 @@
 import type { ByteStream } from '../../base/bytes.js';
 import { errnoOf, messageOf, TundraError } from '../../base/errors.js';
 import { type ByteReader, PieceReader, piecesOf } from '../byte-reader.js';
-import { inflate } from '../inflate.js';
+import type { Unpacking } from '../unpacking.js';
 import { compression } from './algorithms.js';
 import { type Packet, PacketReader, readByte, tags } from './packets.js';
 
@@ -23,8 +23,8 @@ interface Content {
 }
 
 /** Looks as far into decrypted packets as it takes. Their first bytes are enough. Errors: TundraError `format`. */
-export async function contentKind(pieces: ByteStream): Promise<ContentKind> {
-  const content = await openContent(pieces);
+export async function contentKind(pieces: ByteStream, unpacking: Unpacking): Promise<ContentKind> {
+  const content = await openContent(pieces, unpacking);
   await content.close();
   return content.kind;
 }
@@ -33,8 +33,8 @@ export async function contentKind(pieces: ByteStream): Promise<ContentKind> {
  * The file inside decrypted packets, in large pieces. Signatures are passed over.
  * Errors: TundraError `format`, or what `pieces` throws.
  */
-export async function* contentBytes(pieces: ByteStream): ByteStream {
-  const { file, layer, drain, close } = await openContent(pieces);
+export async function* contentBytes(pieces: ByteStream, unpacking: Unpacking): ByteStream {
+  const { file, layer, drain, close } = await openContent(pieces, unpacking);
   try {
     if (file === undefined) throw new TundraError('format', 'it holds no file that can be read');
     yield* piecesOf(file.body, PIECE_BYTES);
@@ -52,7 +52,7 @@ export async function* contentBytes(pieces: ByteStream): ByteStream {
   }
 }
 
-async function openContent(pieces: ByteStream): Promise<Content> {
+async function openContent(pieces: ByteStream, unpacking: Unpacking): Promise<Content> {
   const outermost = new PieceReader(pieces);
   const readers = [outermost];
   const drain = async () => {
@@ -69,7 +69,7 @@ async function openContent(pieces: ByteStream): Promise<Content> {
         await skipLiteralHead(packet.body);
         return { kind: isSigned ? 'signed file' : 'file', layer, file: packet, drain, close };
       }
-      const inside = await decompressed(packet.body);
+      const inside = await decompressed(packet.body, unpacking);
       if (inside === undefined) return { kind: 'BZIP2 compression', layer, file: undefined, drain, close };
       readers.push(new PieceReader(inside));
     }
@@ -99,7 +99,7 @@ function mayAccompany(tag: number): boolean {
 }
 
 /** The packets inside a compressed packet; undefined where the library has not the method. */
-async function decompressed(body: ByteReader): Promise<ByteStream | undefined> {
+async function decompressed(body: ByteReader, { inflate }: Unpacking): Promise<ByteStream | undefined> {
   const method = await readByte(body);
   if (method === compression.none) return piecesOf(body, PIECE_BYTES);
   if (method === compression.zip) return inflate(body, 'raw');

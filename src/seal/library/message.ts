@@ -1,8 +1,8 @@
 import type { ByteStream } from '../../base/bytes.js';
 import { TundraError } from '../../base/errors.js';
 import { PieceReader } from '../byte-reader.js';
-import { fileBytes } from '../file-bytes.js';
 import { notIntact, wrongPassphrase } from '../refusals.js';
+import { pooled, type Unpacking } from '../unpacking.js';
 import { type ContentKind, contentBytes, contentKind } from './content.js';
 import { protectedData, unprotectedData } from './data.js';
 import { type MessageHead, readHead } from './head.js';
@@ -95,6 +95,40 @@ export async function checkData(path: string, key: SessionKey): Promise<void> {
   for await (const _ of dataOf(path, key));
 }
 
+/**
+ * The key of a protected message that holds a file and no signature: with it `messageBytes` reads it. Undefined where
+ * `openMessage` has more to tell. Nothing but its first bytes is looked at.
+ */
+export async function fileKey(
+  path: string,
+  name: string,
+  keys: PassphraseKeys,
+): Promise<SessionKey | undefined> {
+  if (await isArmored(path)) return undefined;
+  const { isProtected, ways } = await withHead(path, name, (head) => ({
+    isProtected: head.isProtected,
+    ways: waysIn(head, keys),
+  }));
+  const [key] = ways.fitting;
+  if (!isProtected || key === undefined || ways.fitting.length > 1) return undefined;
+  try {
+    return (await contentKind(dataOf(path, key), pooled)) === 'file' ? key : undefined;
+  } catch (error) {
+    throw named(name, error);
+  }
+}
+
+/** The file in a protected message. Errors: TundraError `encryption`, at the end where its integrity check fails. */
+export function messageBytes(
+  path: string,
+  name: string,
+  key: SessionKey,
+  isWhole: boolean,
+  unpacking: Unpacking,
+): ByteStream {
+  return namingDamage(name, contentBytes(dataOf(path, key, isWhole, unpacking), unpacking));
+}
+
 /** Whether the keys fit, by the first bytes of the file; undefined where the library cannot tell. A wrong one fits by
  *  chance, 1 in 65,536. Errors: TundraError `encryption`. */
 export async function keysFit(
@@ -127,7 +161,7 @@ function waysIn(head: MessageHead, keys: PassphraseKeys | undefined): WaysIn {
 const ARMOR = '-----BEGIN PGP MESSAGE';
 
 async function isArmored(path: string): Promise<boolean> {
-  const file = new PieceReader(fileBytes(path, ARMOR.length));
+  const file = new PieceReader(pooled.fileBytes(path, ARMOR.length));
   const start = Buffer.alloc(ARMOR.length);
   await file.read(start);
   await file.close();
@@ -136,7 +170,7 @@ async function isArmored(path: string): Promise<boolean> {
 
 /** Runs `look` over the packets before the data. */
 async function withHead<T>(path: string, name: string, look: (head: MessageHead) => T): Promise<T> {
-  const file = new PieceReader(fileBytes(path, 64 * 1024));
+  const file = new PieceReader(pooled.fileBytes(path, 64 * 1024));
   try {
     return look(await readHead(file));
   } catch (error) {
@@ -154,7 +188,7 @@ async function openWith(
   const held = known === 'nothing' ? await checkedData(path, key) : undefined;
   // What was just checked may be another file now.
   const packets = () => (held === undefined ? dataOf(path, key, known === 'whole') : streamOf(held));
-  return { kind: await contentKind(packets()), bytes: contentBytes(packets()) };
+  return { kind: await contentKind(packets(), pooled), bytes: contentBytes(packets(), pooled) };
 }
 
 /** Checks all of the protected data, and returns it if it is small. */
@@ -170,11 +204,16 @@ async function checkedData(path: string, key: SessionKey): Promise<Uint8Array[] 
 }
 
 /** The decrypted packets of the message. */
-async function* dataOf(path: string, key: SessionKey, isChecked = false): ByteStream {
+async function* dataOf(
+  path: string,
+  key: SessionKey,
+  isWhole = false,
+  { fileBytes }: Unpacking = pooled,
+): ByteStream {
   const file = new PieceReader(fileBytes(path));
   try {
     const { prefix, body, isProtected } = await readHead(file);
-    yield* isProtected ? protectedData(prefix, body, key, isChecked) : unprotectedData(prefix, body, key);
+    yield* isProtected ? protectedData(prefix, body, key, isWhole) : unprotectedData(prefix, body, key);
   } finally {
     await file.close();
   }

@@ -1,0 +1,13 @@
+import type { ByteStream } from '../base/bytes.js';
+import { fileBytes } from './file-bytes.js';
+import { inflate } from './inflate.js';
+
+/** How a sealed file is read and decompressed. */
+export interface Unpacking {
+  /** The bytes of a local file; a piece is valid until the next one is asked for. */
+  fileBytes(path: string, pieceBytes?: number): ByteStream;
+  inflate: typeof inflate;
+}
+
+/** On libuv's thread pool, beside what the calling thread does. */
+export const pooled: Unpacking = { fileBytes, inflate };
