@@ -7,6 +7,7 @@ import { createGunzip, createGzip } from 'node:zlib';
 import type { ByteStream } from '../base/bytes.js';
 import { messageOf, TundraError } from '../base/errors.js';
 import { archivePlace, diskError } from '../base/local-disk.js';
+import { strayAccessPoints } from './access-points.js';
 import { writeNewFile } from './new-file.js';
 
 const readBytes = 256 * 1024;
@@ -155,9 +156,12 @@ export class LocalArchive {
     }
   }
 
-  /** Removes what runs that died left half written. Only for the holder of the archive's lock. */
+  /** Removes what runs that died left half written, and what sets that are gone left. Only for the holder of the archive's
+   *  lock. */
   async removeLeftovers(): Promise<void> {
-    for (const name of await this.list()) if (temporaryName.test(name)) await this.remove(name);
+    const names = await this.list();
+    const leftovers = names.filter((name) => temporaryName.test(name));
+    for (const name of [...leftovers, ...strayAccessPoints(names)]) await this.remove(name);
   }
 }
 

@@ -2,6 +2,7 @@ import { TundraError } from '../base/errors.js';
 import type { PathKey } from '../base/path-key.js';
 import { bestHash, type Manifest, type VolumeRecord, volumeMayHold } from '../format/manifest.js';
 import { type NamePrefixes, parseRemoteName } from '../format/names.js';
+import type { AccessPoint } from './access-points.js';
 import type { BackupSet } from './sets.js';
 
 /** A volume that a restore needs. */
@@ -19,6 +20,8 @@ export interface PlannedVolume {
   hash: { algorithm: string; hex: string } | undefined;
   encrypted: boolean;
   compressed: boolean;
+  /** Where it can be read from the middle on, as far as that is known. */
+  accessPoints?: readonly AccessPoint[];
 }
 
 /** What a restore needs, set by set, oldest first; known from metadata alone. */
@@ -112,6 +115,14 @@ function plan(
   const parsed = parseRemoteName(name, prefixes);
   const { encrypted = false, compressed = false } = parsed ?? {};
   return { number, name, startKey, ...start, endKey, hash: bestHash(volume), encrypted, compressed };
+}
+
+/** The last access point of a volume that has nothing of `lowest` or higher paths before it. */
+export function accessPointBefore(
+  { accessPoints = [] }: Pick<PlannedVolume, 'accessPoints'>,
+  lowest: PathKey,
+): AccessPoint | undefined {
+  return accessPoints.findLast(({ after }) => after < lowest);
 }
 
 /** The volumes of a plan in the order in which the merge comes to them. */

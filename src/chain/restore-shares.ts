@@ -1,4 +1,5 @@
 import { isWithin, type KeyRange, type PathKey } from '../base/path-key.js';
+import type { AccessPoint } from './access-points.js';
 import type { PlannedVolume, RestorePlan } from './restore-plan.js';
 
 /** A part of a restore that can be done beside the others. */
@@ -8,9 +9,14 @@ export interface RestoreShare {
   sets: PlannedVolume[][];
 }
 
+/** What lies between two access points is a unit. A few are not worth a thread of their own. */
+const fewestUnits = 4;
+/** So many a volume counts for of which no access point is known, nor of those beside it. */
+const unitsOfUnknown = 2 * fewestUnits;
+
 /**
  * Divides a plan by path into shares of about the same size, in order. A bound is where a volume of the set with the most
- * of them ends, so that few volumes are read for more than one share.
+ * of them ends, or can be read from the middle on, so that little is read for more than one share.
  */
 export function shareOut(plan: RestorePlan, most: number): RestoreShare[] {
   const bounds = boundsOf(plan, most);
@@ -20,15 +26,26 @@ export function shareOut(plan: RestorePlan, most: number): RestoreShare[] {
   });
 }
 
+/** A place where a share may end, and how much lies before it. */
+interface Candidate {
+  endKey: PathKey;
+  units: number;
+}
+
 /** The last paths of all shares but the last one. */
 function boundsOf({ sets, wanted }: RestorePlan, most: number): PathKey[] {
-  const largest = sets.reduce<PlannedVolume[]>((a, b) => (b.length > a.length ? b : a), []);
-  const count = Math.min(most, largest.length);
+  const measured = sets.map((volumes) => candidatesIn(volumes, wanted));
+  const largest = measured.reduce((a, b) => (b.units > a.units ? b : a), { candidates: [], units: 0 });
+  const { candidates, units } = largest;
+  const count = Math.min(most, Math.floor(units / fewestUnits));
   const bounds: PathKey[] = [];
   for (let share = 1; share < count; share++) {
-    // On average the last volume is half full.
-    const volumes = Math.max(share, Math.round(((largest.length - 0.5) * share) / count));
-    const bound = largest[volumes - 1]?.endKey;
+    const target = (units * share) / count;
+    const distance = (one: Candidate) => Math.abs(one.units - target);
+    const bound = candidates.reduce<Candidate | undefined>(
+      (best, one) => (best === undefined || distance(one) < distance(best) ? one : best),
+      undefined,
+    )?.endKey;
     const last = bounds.at(-1);
     const isUseful =
       bound !== undefined &&
@@ -38,6 +55,29 @@ function boundsOf({ sets, wanted }: RestorePlan, most: number): PathKey[] {
     if (isUseful) bounds.push(bound);
   }
   return bounds;
+}
+
+/** Where shares may end in the volumes of a set, in order, and how much there is in all of them. */
+function candidatesIn(
+  volumes: readonly PlannedVolume[],
+  wanted: PathKey,
+): { candidates: Candidate[]; units: number } {
+  const points = volumes.map(({ accessPoints = [] }) =>
+    accessPoints.filter(({ after }) => isWithin(after, wanted)),
+  );
+  const usual = Math.max(...points.map((some) => some.length + 1), unitsOfUnknown);
+  const candidates: Candidate[] = [];
+  let units = 0;
+  for (const [index, { endKey }] of volumes.entries()) {
+    const inside = points[index] as AccessPoint[];
+    const isLast = index === volumes.length - 1;
+    for (const [i, { after }] of inside.entries()) candidates.push({ endKey: after, units: units + i + 1 });
+    // On average the last volume is half full.
+    if (inside.length > 0) units += inside.length + 1;
+    else units += isLast ? usual / 2 : usual;
+    if (!isLast) candidates.push({ endKey, units });
+  }
+  return { candidates, units };
 }
 
 function mayHold(volume: PlannedVolume, { after, upTo }: KeyRange): boolean {

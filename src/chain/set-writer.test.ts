@@ -19,7 +19,7 @@ function volume(number: number, values: Partial<VolumeRecord> = {}): VolumeRecor
 
 /** A sealed volume with such a record. */
 function sealed(record: VolumeRecord) {
-  return { record, sizeBytes: 7, sha1Hex: 'ab'.repeat(20), file: undefined };
+  return { record, sizeBytes: 7, sha1Hex: 'ab'.repeat(20), accessPoints: [], file: undefined };
 }
 
 async function setWriter(t: TestContext, beginning: Partial<SetBeginning> = {}) {

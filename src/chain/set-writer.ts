@@ -9,6 +9,7 @@ import {
   type VolumeRecord,
 } from '../format/manifest.js';
 import { formatRemoteName, type NamePrefixes, type SetTimes } from '../format/names.js';
+import { type AccessPoint, AccessPointWriter, accessPointsName } from './access-points.js';
 import type { LocalArchive } from './archive.js';
 import { type Checkpoint, type CheckpointVolume, CheckpointWriter, checkpointName } from './checkpoint.js';
 
@@ -64,6 +65,7 @@ export interface NewVolume {
   record: VolumeRecord;
   sizeBytes: number;
   sha1Hex: string;
+  accessPoints: readonly AccessPoint[];
   /** Of the file in the middle of which it ends. */
   file: CheckpointVolume['file'];
 }
@@ -78,6 +80,7 @@ export class SetWriter {
   readonly #archive: LocalArchive;
   readonly #manifestFd: number;
   readonly #checkpoint: CheckpointWriter;
+  readonly #accessPoints: AccessPointWriter;
   #manifestPath: string;
   /** Where the plain signatures are being written. */
   signaturePath: string;
@@ -102,12 +105,14 @@ export class SetWriter {
     this.#append(formatManifestHeader(beginning));
     for (const volume of beginning.volumes) this.#append(formatVolumeRecord(volume));
     this.#checkpoint = new CheckpointWriter(archive, beginning.times, beginning.checkpoint);
-    this.#temporaryPaths = [...paths, this.#checkpoint.path];
+    this.#accessPoints = new AccessPointWriter(archive);
+    this.#temporaryPaths = [...paths, this.#checkpoint.path, this.#accessPoints.path];
   }
 
   /** Records a sealed volume; it is on the disk when this returns, and before it the signatures that were written so far. */
-  async addVolume({ record, sizeBytes, sha1Hex, file }: NewVolume): Promise<void> {
+  async addVolume({ record, sizeBytes, sha1Hex, accessPoints, file }: NewVolume): Promise<void> {
     await syncFile(this.signaturePath);
+    this.#accessPoints.add(record.number, sha1Hex, accessPoints);
     this.#checkpoint.add({ volume: record.number, sizeBytes, sha1Hex, file });
     this.#append(formatVolumeRecord(record));
     fsyncSync(this.#manifestFd);
@@ -135,6 +140,9 @@ export class SetWriter {
   async finish(localSignaturePath: string): Promise<void> {
     await this.#archive.keepAs(localSignaturePath, this.names.localSignatures);
     await this.#archive.keepAs(this.#manifestPath, this.names.localManifest);
+    if (this.#accessPoints.close()) {
+      await this.#archive.keepAs(this.#accessPoints.path, accessPointsName(this.names.localManifest));
+    }
     await this.#removeWorkFiles();
     await removePartialFiles(this.#archive, this.names);
   }
@@ -166,6 +174,7 @@ export class SetWriter {
     this.#isOpen = false;
     closeSync(this.#manifestFd);
     this.#checkpoint.close();
+    this.#accessPoints.close();
   }
 }
 

@@ -1,5 +1,6 @@
 import { TundraError } from '../base/errors.js';
 import type { PathKey } from '../base/path-key.js';
+import { readAccessPoints } from '../chain/access-points.js';
 import { type BackupSet, chainAt, interruptedSet, setsAt, withoutInterrupted } from '../chain/catalog.js';
 import { endsWithFileList, openRemote, readLocalManifest, readRemoteManifest } from '../chain/metadata.js';
 import { planRestore, type RestorePlan, requireWholeManifest } from '../chain/restore-plan.js';
@@ -45,8 +46,19 @@ export async function planAt(
     await addUnlistedVolumes(session, set, manifest);
     return manifest;
   });
+  addAccessPoints(session, sets, plan);
   const isNarrow = session.backend.cold !== undefined && !readsAll;
   return isNarrow ? narrowPlan(session, catalog, sets, plan, dryRun) : plan;
+}
+
+/** Notes where the volumes can be read from the middle on. */
+function addAccessPoints({ archive }: Session, sets: readonly BackupSet[], plan: RestorePlan): void {
+  for (const [index, { localManifestName }] of sets.entries()) {
+    const volumes = plan.sets[index] ?? [];
+    if (localManifestName === undefined || volumes.length === 0) continue;
+    const points = readAccessPoints(archive, localManifestName, volumes);
+    for (const volume of volumes) volume.accessPoints = points.get(volume.number) ?? [];
+  }
 }
 
 function noBackup(isInterrupted: boolean): TundraError {

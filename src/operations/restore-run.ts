@@ -57,17 +57,24 @@ export async function runPlan(
   let leftOut = 0;
   const read = { failed: false };
   const counted = tellingVolumes(session, source, fetchOrder(plan).length, read);
-  const server = new VolumeServer(counted, session.opener, shares, options.requiredSigner, (error) => {
-    if (!options.ignoreErrors) throw error;
-    leftOut++;
-    const status = error instanceof TundraError ? error.exitStatus : undefined;
-    tell(
-      session,
-      'error',
-      `${messageOf(error)}\nThis volume is left out, as --ignore-errors asks: its files are missing, or as they were before.`,
-      status,
-    );
-  });
+  const server = new VolumeServer(
+    counted,
+    session.opener,
+    shares,
+    plan.wanted,
+    options.requiredSigner,
+    (error) => {
+      if (!options.ignoreErrors) throw error;
+      leftOut++;
+      const status = error instanceof TundraError ? error.exitStatus : undefined;
+      tell(
+        session,
+        'error',
+        `${messageOf(error)}\nThis volume is left out, as --ignore-errors asks: its files are missing, or as they were before.`,
+        status,
+      );
+    },
+  );
   const sharedDirectories = new Set(shares.flatMap(({ range }) => sharedAt(range.upTo)));
   const linkFiles = shares.map((_, share) => newTempPath(session, `links${share}`));
   const progress = new ShareProgress(shares.length);
@@ -75,7 +82,8 @@ export async function runPlan(
     startThread<RestoreThreadInput, RestoreThreadMessage, VolumeAnswer>(threadUrl, {
       share,
       range,
-      sets,
+      // Where volumes are opened is decided here.
+      sets: sets.map((volumes) => volumes.map(({ accessPoints, ...volume }) => volume)),
       sharedDirectories,
       progress: progress.memory,
       map: plan.map,

@@ -28,7 +28,7 @@ export class VolumeSender {
   }
 
   async add(volume: SealedVolume): Promise<void> {
-    const { number, sizeBytes, sha1Hex, endPiece } = volume;
+    const { number, sizeBytes, sha1Hex, accessPoints, endPiece } = volume;
     const record = {
       number,
       startKey: volume.startKey,
@@ -39,7 +39,7 @@ export class VolumeSender {
     };
     const file =
       endPiece === undefined || this.note === undefined ? undefined : { ...this.note, deltaRevision };
-    await this.#set.addVolume({ record, sizeBytes, sha1Hex, file });
+    await this.#set.addVolume({ record, sizeBytes, sha1Hex, accessPoints, file });
     const { backend, events } = this.#session;
     const { failAfterVolume, skippedVolume } = this.#options;
     await this.#queue.add(async () => {

@@ -40,7 +40,7 @@ function serverOf(
     readable: async (path, { compressed }, name) =>
       compressed ? { path, name, sealing: { kind: 'gzip' } } : undefined,
   } as Partial<Opener> as Opener;
-  const server = new VolumeServer(fetcher, opener, shares, requiredSigner, onUnreadable);
+  const server = new VolumeServer(fetcher, opener, shares, '', requiredSigner, onUnreadable);
   /** Lets the next volume be open. */
   const letOpen = async (signedBy?: string) => {
     while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));

@@ -1,6 +1,7 @@
 import type { ByteStream } from '../base/bytes.js';
 import { plainError, TundraError } from '../base/errors.js';
-import type { PlannedVolume } from '../chain/restore-plan.js';
+import type { PathKey } from '../base/path-key.js';
+import { accessPointBefore, type PlannedVolume } from '../chain/restore-plan.js';
 import type { RestoreShare } from '../chain/restore-shares.js';
 import type { Opener } from '../seal/cipher.js';
 import type { ReadableFile } from '../seal/unpacked-here.js';
@@ -36,6 +37,8 @@ export class VolumeServer {
   readonly #opener: Opener;
   readonly #requiredSigner: string | undefined;
   readonly #onUnreadable: (error: unknown) => void;
+  readonly #shares: readonly RestoreShare[];
+  readonly #wanted: PathKey;
   readonly #isForSeveral: boolean;
   readonly #slotBytes: number;
   readonly #slotCount: number;
@@ -47,6 +50,7 @@ export class VolumeServer {
 
   /**
    * @param shares what reads volumes side by side
+   * @param wanted only this path and what lies below it is read for
    * @param requiredSigner key that must have signed each volume
    * @param onUnreadable is told why a volume cannot be used; if it returns, the volume is left out
    */
@@ -54,6 +58,7 @@ export class VolumeServer {
     fetcher: VolumeSource,
     opener: Opener,
     shares: readonly RestoreShare[],
+    wanted: PathKey,
     requiredSigner: string | undefined,
     onUnreadable: (error: unknown) => void,
   ) {
@@ -61,6 +66,8 @@ export class VolumeServer {
     this.#opener = opener;
     this.#requiredSigner = requiredSigner;
     this.#onUnreadable = onUnreadable;
+    this.#shares = shares;
+    this.#wanted = wanted;
     this.#isForSeveral = shares.length > 1;
     const sets = shares.reduce((sum, share) => sum + share.sets.length, 0);
     for (const volume of shares.flatMap((share) => share.sets.flat()))
@@ -87,7 +94,7 @@ export class VolumeServer {
 
   /** Begins to send a volume, unless the thread reads it by itself. */
   async #send(place: VolumePlace, volume: PlannedVolume): Promise<VolumeBytes | { isLeftOut: true }> {
-    const bytes = await this.#openOrReadable(volume);
+    const bytes = await this.#openOrReadable(place, volume);
     if (bytes === undefined) {
       await this.#release(volume);
       return { isLeftOut: true };
@@ -105,13 +112,17 @@ export class VolumeServer {
   }
 
   /** The opened bytes, or the file where the thread can open it; undefined for a volume that is left out. */
-  async #openOrReadable(volume: PlannedVolume): Promise<ByteStream | ReadableFile | undefined> {
+  async #openOrReadable(
+    place: VolumePlace,
+    volume: PlannedVolume,
+  ): Promise<ByteStream | ReadableFile | undefined> {
     const { name, encrypted } = volume;
     try {
       const { path, checked } = await this.#fetcher.take(volume);
       const needsSigner = encrypted && this.#requiredSigner !== undefined;
-      if (this.#isForSeveral && !needsSigner) {
-        const file = await this.#opener.readable(path, volume, name, checked);
+      const accessPoint = accessPointBefore(volume, this.#lowestWanted(place))?.offset;
+      if ((this.#isForSeveral || accessPoint !== undefined) && !needsSigner) {
+        const file = await this.#opener.readable(path, volume, name, checked, accessPoint);
         if (file !== undefined) return file;
       }
       const { bytes, signedBy } = await this.#opener.open(path, volume, name, checked);
@@ -124,6 +135,12 @@ export class VolumeServer {
       if (!this.#closed) this.#onUnreadable(error);
       return undefined;
     }
+  }
+
+  /** No path that the share wants is lower. */
+  #lowestWanted({ share }: VolumePlace): PathKey {
+    const after = this.#shares[share]?.range.after;
+    return after === undefined || after < this.#wanted ? this.#wanted : `${after}\0`;
   }
 
   slotFreed(place: VolumePlace): void {

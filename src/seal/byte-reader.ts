@@ -7,6 +7,12 @@ export interface ByteReader {
   next(limitBytes?: number): Promise<Uint8Array | undefined>;
 }
 
+/** A reader that can pass over bytes without reading them. */
+export interface SkippingReader extends ByteReader {
+  /** What lies behind the end may be passed over too: the next bytes are none then. */
+  skip(sizeBytes: number): void;
+}
+
 /** Reads a stream of pieces without regard for where one ends. */
 export class PieceReader implements ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;

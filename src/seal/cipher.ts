@@ -19,6 +19,13 @@ export interface SealWriter {
    *  little compression: for the end of a volume only. The gpg program cannot be pushed: what it and the pipes may
    *  hold (about 550 KiB, less where data does not compress) stays pending. */
   settle(): Promise<void>;
+  /**
+   * Makes what is written next readable without what stands before it, if this kind of file can be read so: an access
+   * point. Costs as much as `settle`, but waits for nothing that is under way.
+   */
+  beginAccessPoint(): Promise<void>;
+  /** Where the access points came to lie, in their order: for `Opener.readable`. Complete once the file has ended. */
+  readonly accessPoints: readonly number[];
   /** Ends the file. */
   finish(): Promise<void>;
   /** Gives the file up and frees what it holds; no more output. */
@@ -74,12 +81,14 @@ export interface Opener {
   /**
    * What a thread needs to open a file by itself (`unpackedHere`), if it can, and what is known of it is enough to let
    * its plaintext out as it comes; undefined where `open` must be asked.
+   * @param accessPoint where to begin, as the writer told; from there on nothing but the file's hash says that it is whole
    */
   readable(
     path: string,
     sealing: FileSealing,
     name: string,
     checked: CheckedFile | undefined,
+    accessPoint?: number,
   ): Promise<ReadableFile | undefined>;
   /**
    * Checks the integrity of a file ahead of its opening, maybe in another thread. Undefined where that cannot be told

@@ -84,6 +84,11 @@ export class ParallelDeflate {
   #inFlightBoundBytes = 0;
   #ended = false;
   #failure: { error: unknown } | undefined;
+  /** The next chunk refers to nothing before it. */
+  #isFresh = false;
+  #compressedBytes = 0;
+  /** Where the chunks that refer to nothing before them begin in the output. */
+  readonly freshStarts: number[] = [];
 
   constructor(output: SealOutput, options: ParallelDeflateOptions) {
     this.#output = output;
@@ -115,6 +120,16 @@ export class ParallelDeflate {
     }
     await this.#inFlight.at(-1);
     if (this.#failure) throw this.#failure.error;
+  }
+
+  /** What follows refers to nothing before it, so that it can be inflated alone, from `freshStarts` on. */
+  async beginFresh(): Promise<void> {
+    if (this.#filledBytes > 0) {
+      await this.#room();
+      this.#submit();
+    }
+    this.#windowBytes = 0;
+    this.#isFresh = true;
   }
 
   async finish(): Promise<void> {
@@ -168,7 +183,8 @@ export class ParallelDeflate {
     const compressed = this.#compressor.compress(chunk, dictionary);
     const boundBytes = this.#compressor.boundBytes(chunk.length);
     this.#inFlightBoundBytes += boundBytes;
-    const sent = this.#send(compressed, this.#inFlight.at(-1), buffer, boundBytes);
+    const sent = this.#send(compressed, this.#inFlight.at(-1), buffer, boundBytes, this.#isFresh);
+    this.#isFresh = false;
     this.#inFlight.push(sent);
     // Whoever waits sees the rejection; these keep it from counting as unhandled while nobody does.
     compressed.catch(() => {});
@@ -186,11 +202,14 @@ export class ParallelDeflate {
     previous: Promise<void> | undefined,
     buffer: Uint8Array,
     boundBytes: number,
+    isFresh: boolean,
   ): Promise<void> {
     try {
       await previous;
       const piece = await compressed;
       if (this.#failure) throw this.#failure.error;
+      if (isFresh) this.freshStarts.push(this.#compressedBytes);
+      this.#compressedBytes += piece.length;
       await this.#output(piece);
     } catch (error) {
       this.#failure ??= { error };

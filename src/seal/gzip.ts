@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { ByteStream } from '../base/bytes.js';
 import { errnoOf, messageOf, TundraError } from '../base/errors.js';
-import { PieceReader, piecesOf } from './byte-reader.js';
+import { PieceReader, piecesOf, type SkippingReader } from './byte-reader.js';
 import type { SealOutput, SealWriter } from './cipher.js';
 import { ParallelDeflate, type ParallelDeflateOptions } from './deflate.js';
 import { pooled, type Unpacking } from './unpacking.js';
@@ -48,6 +48,15 @@ export class GzipWriter implements SealWriter {
     this.#crc = crc32(bytes, this.#crc);
     this.#plainBytes += bytes.length;
     return this.#deflate.write(bytes);
+  }
+
+  /** Counted from the start of the file. */
+  get accessPoints(): number[] {
+    return this.#deflate.freshStarts.map((start) => HEADER.length + start);
+  }
+
+  beginAccessPoint(): Promise<void> {
+    return this.#deflate.beginFresh();
   }
 
   settle(): Promise<void> {
@@ -97,6 +106,22 @@ export async function* gunzipFile(path: string, name: string, unpacking: Unpacki
   } finally {
     await plain.close();
     await packed.close();
+  }
+}
+
+/** The plaintext from one of the access points of a file that `GzipWriter` wrote. Its hash must have been compared. */
+export async function* gunzipFrom(
+  accessPoint: number,
+  source: SkippingReader,
+  name: string,
+  { inflate }: Unpacking,
+): ByteStream {
+  source.skip(accessPoint);
+  try {
+    yield* inflate(source, 'raw');
+  } catch (error) {
+    if (!errnoOf(error)?.startsWith('Z_')) throw error;
+    throw damaged(name, messageOf(error), error);
   }
 }
 

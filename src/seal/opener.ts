@@ -44,12 +44,13 @@ export class MessageOpener implements Opener {
     sealing: FileSealing,
     name: string,
     checked: CheckedFile | undefined,
+    accessPoint?: number,
   ): Promise<ReadableFile | undefined> {
     const { encrypted, compressed } = sealing;
-    if (!encrypted) return { path, name, sealing: { kind: compressed ? 'gzip' : 'plain' } };
+    if (!encrypted) return { path, name, sealing: { kind: compressed ? 'gzip' : 'plain' }, accessPoint };
     if (this.#keys === undefined || checked?.stamp !== (await stampOf(path)).stamp) return undefined;
     const key = await fileKey(path, name, this.#keys);
-    return key && { path, name, sealing: { kind: 'message', key, isWhole: checked.isWhole } };
+    return key && { path, name, sealing: { kind: 'message', key, isWhole: checked.isWhole }, accessPoint };
   }
 
   async checkKey(path: string, name: string): Promise<boolean | undefined> {

@@ -7,6 +7,7 @@ const PIECE_BYTES = 256 * 1024;
 export class PlainWriter implements SealWriter {
   readonly #pieces: PieceGatherer;
   bytesOut = 0;
+  readonly accessPoints: number[] = [];
 
   constructor(output: SealOutput) {
     this.#pieces = new PieceGatherer(PIECE_BYTES, (piece) => {
@@ -21,6 +22,10 @@ export class PlainWriter implements SealWriter {
 
   write(bytes: Uint8Array): Promise<void> | undefined {
     return this.#pieces.write(bytes);
+  }
+
+  async beginAccessPoint(): Promise<void> {
+    this.accessPoints.push(this.bytesOut + this.#pieces.filledBytes);
   }
 
   async settle(): Promise<void> {

@@ -1,9 +1,10 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { ByteStream } from '../base/bytes.js';
 import { messageOf, TundraError } from '../base/errors.js';
-import { gunzipFile } from './gzip.js';
+import { piecesOf, type SkippingReader } from './byte-reader.js';
+import { gunzipFile, gunzipFrom } from './gzip.js';
 import { inflate } from './inflate.js';
-import { messageBytes } from './library/message.js';
+import { messageBytes, messageBytesFrom } from './library/message.js';
 import type { SessionKey } from './library/session-keys.js';
 import type { Unpacking } from './unpacking.js';
 
@@ -17,39 +18,103 @@ export interface ReadableFile {
     | { kind: 'gzip' }
     /** `isWhole`: its integrity check was made; else it is made while it is read. */
     | { kind: 'message'; key: SessionKey; isWhole: boolean };
+  /** Where to begin, as the writer of the file told; undefined for its start. */
+  accessPoint: number | undefined;
 }
+
+const pieceBytes = 128 * 1024;
+const leapBytes = 4096;
 
 /**
  * The plaintext of a file, read, decrypted and decompressed in the calling thread: for one of several that have enough to
  * do. Errors: as of `Opener.open`, and of what that gives.
  */
-export function unpackedHere({ path, name, sealing }: ReadableFile): ByteStream {
-  switch (sealing.kind) {
-    case 'plain':
-      return bytesReadHere(path);
-    case 'gzip':
-      return gunzipFile(path, name, here);
-    case 'message':
-      return messageBytes(path, name, sealing.key, sealing.isWhole, here);
+export async function* unpackedHere({ path, name, sealing, accessPoint }: ReadableFile): ByteStream {
+  if (accessPoint === undefined) {
+    if (sealing.kind === 'gzip') yield* gunzipFile(path, name, here);
+    else if (sealing.kind === 'plain') yield* bytesReadHere(path);
+    else yield* messageBytes(path, name, sealing.key, sealing.isWhole, here);
+    return;
+  }
+  const file = new FileReader(path, pieceBytes);
+  try {
+    if (sealing.kind === 'gzip') yield* gunzipFrom(accessPoint, file, name, here);
+    else if (sealing.kind === 'message') yield* messageBytesFrom(accessPoint, file, name, sealing.key, here);
+    else {
+      file.skip(accessPoint);
+      yield* piecesOf(file, pieceBytes);
+    }
+  } finally {
+    file.close();
   }
 }
 
-const pieceBytes = 128 * 1024;
+/** Reads a local file with synchronous calls. */
+class FileReader implements SkippingReader {
+  readonly #fd: number;
+  readonly #buffer: Uint8Array;
+  /** What was read and not taken. */
+  #piece: Uint8Array = new Uint8Array(0);
+  /** In the file, behind the piece. */
+  #position = 0;
+  /** How much to read next: little after a leap, as another one may follow. */
+  #wantedBytes = leapBytes;
 
-/** The bytes of a local file. */
-async function* bytesReadHere(path: string, bufferBytes = pieceBytes): ByteStream {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    throw new TundraError('generic', `cannot open ${path}: ${messageOf(error)}`, { cause: error });
+  constructor(path: string, bufferBytes: number) {
+    try {
+      this.#fd = openSync(path, 'r');
+    } catch (error) {
+      throw new TundraError('generic', `cannot open ${path}: ${messageOf(error)}`, { cause: error });
+    }
+    this.#buffer = new Uint8Array(bufferBytes);
   }
+
+  async read(into: Uint8Array): Promise<number> {
+    let filled = 0;
+    while (filled < into.length) {
+      if (this.#piece.length === 0 && !this.#fill()) break;
+      const part = this.#piece.subarray(0, into.length - filled);
+      into.set(part, filled);
+      this.#piece = this.#piece.subarray(part.length);
+      filled += part.length;
+    }
+    return filled;
+  }
+
+  async next(limitBytes = Number.POSITIVE_INFINITY): Promise<Uint8Array | undefined> {
+    if (this.#piece.length === 0 && !this.#fill()) return undefined;
+    const part = this.#piece.subarray(0, limitBytes);
+    this.#piece = this.#piece.subarray(part.length);
+    return part;
+  }
+
+  skip(sizeBytes: number): void {
+    const here = Math.min(sizeBytes, this.#piece.length);
+    this.#piece = this.#piece.subarray(here);
+    this.#position += sizeBytes - here;
+    if (here < sizeBytes) this.#wantedBytes = leapBytes;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #fill(): boolean {
+    const wantedBytes = Math.min(this.#wantedBytes, this.#buffer.length);
+    this.#wantedBytes = 2 * wantedBytes;
+    const size = readSync(this.#fd, this.#buffer, 0, wantedBytes, this.#position);
+    this.#position += size;
+    this.#piece = this.#buffer.subarray(0, size);
+    return size > 0;
+  }
+}
+
+async function* bytesReadHere(path: string, bufferBytes = pieceBytes): ByteStream {
+  const file = new FileReader(path, bufferBytes);
   try {
-    const buffer = new Uint8Array(Math.min(bufferBytes, Math.max(fstatSync(fd).size, 4096)));
-    for (let size = readSync(fd, buffer); size > 0; size = readSync(fd, buffer))
-      yield buffer.subarray(0, size);
+    for (let piece = await file.next(); piece !== undefined; piece = await file.next()) yield piece;
   } finally {
-    closeSync(fd);
+    file.close();
   }
 }
 

@@ -47,7 +47,13 @@ class FakeCipher implements Cipher {
       writer.bytesOut += size;
       await output(Buffer.alloc(size, createHash('md5').update(chunk).digest()));
     };
+    const accessPoints: number[] = [];
     const writer = {
+      accessPoints,
+      beginAccessPoint: async () => {
+        await push();
+        accessPoints.push(writer.bytesOut);
+      },
       bytesOut: 0,
       get bytesPending() {
         return pendingBytes + (pendingBytes >> 10) + trailerBytes;
@@ -320,6 +326,8 @@ describe('VolumeCutter', () => {
       seal: () => ({
         bytesOut: 0,
         bytesPending: 0,
+        accessPoints: [],
+        beginAccessPoint: async () => {},
         write: () => undefined,
         settle: async () => {},
         finish: () => Promise.reject(new Error('gpg is gone')),

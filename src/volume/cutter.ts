@@ -17,6 +17,9 @@ export interface SealedVolume {
   startPiece: number | undefined;
   endKey: PathKey;
   endPiece: number | undefined;
+  /** Where it can be read from the middle on: the offset is the writer's (`SealWriter.accessPoints`), and an entry of a
+   *  path behind `after` begins there. */
+  accessPoints: { offset: number; after: PathKey }[];
 }
 
 export interface CutterOptions {
@@ -34,6 +37,8 @@ export interface CutterOptions {
 const tarBlockBytes = 512;
 const tarRecordBytes = 20 * tarBlockBytes;
 const fillerPieceBytes = 64 * 1024;
+/** So much plaintext lies between two access points, at least: unpacking it takes an instant, and a point next to nothing. */
+const accessDistanceBytes = 4 * 1024 * 1024;
 
 /** How much plaintext can grow at most when it is sealed, as what does not compress does. */
 function growthBytes(plainBytes: number): number {
@@ -110,6 +115,9 @@ class OpenVolume {
   #startPiece = 0;
   #endKey: PathKey = '';
   #endPiece = 0;
+  /** The last path before each access point. */
+  readonly #accessKeys: PathKey[] = [];
+  #accessedBytes = 0;
 
   constructor(number: number, options: CutterOptions) {
     this.#number = number;
@@ -144,6 +152,19 @@ class OpenVolume {
   }
 
   add(block: Uint8Array, key: PathKey, piece: number): Promise<void> | undefined {
+    const isDue = this.#plainBytes - this.#accessedBytes >= accessDistanceBytes;
+    if (isDue && key > this.#endKey)
+      return this.#beginAccessPoint().then(() => this.#write(block, key, piece));
+    return this.#write(block, key, piece);
+  }
+
+  #beginAccessPoint(): Promise<void> {
+    this.#accessKeys.push(this.#endKey);
+    this.#accessedBytes = this.#plainBytes;
+    return this.#writer.beginAccessPoint();
+  }
+
+  #write(block: Uint8Array, key: PathKey, piece: number): Promise<void> | undefined {
     if (this.#startKey === undefined) {
       this.#startKey = key;
       this.#startPiece = piece;
@@ -161,7 +182,12 @@ class OpenVolume {
     }
     await this.#writer.finish();
     closeSync(this.#fd);
+    const accessPoints = this.#writer.accessPoints.map((offset, i) => ({
+      offset,
+      after: this.#accessKeys[i] as PathKey,
+    }));
     return {
+      accessPoints,
       number: this.#number,
       path: this.#path,
       sizeBytes: this.#sizeBytes,

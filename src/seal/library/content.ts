@@ -117,7 +117,7 @@ async function skipLiteralHead(body: ByteReader): Promise<void> {
 }
 
 /** Damage that zlib found is damage of the message. */
-function namedDamage(error: unknown): unknown {
+export function namedDamage(error: unknown): unknown {
   if (!errnoOf(error)?.startsWith('Z_')) return error;
   return new TundraError('format', `its compressed data is damaged: ${messageOf(error)}`, { cause: error });
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { ByteStream } from '../../base/bytes.js';
 import { TundraError } from '../../base/errors.js';
-import type { ByteReader } from '../byte-reader.js';
+import type { ByteReader, SkippingReader } from '../byte-reader.js';
 import { BLOCK_BYTES, codeBook, decryptCfb } from './cfb.js';
-import { tags } from './packets.js';
+import { type PacketBody, tags } from './packets.js';
 import { INTEGRITY_BYTES, PREFIX_BYTES } from './protect.js';
 import type { SessionKey } from './session-keys.js';
 
@@ -46,6 +46,30 @@ export async function* protectedData(
   const isWhole = tag === (0xc0 | tags.integrityCode) && sizeBytes === digest.length;
   if (!isWhole || hash?.digest().equals(digest) === false) throw altered();
   if (textBytes > skipBytes) yield held.subarray(skipBytes, textBytes);
+}
+
+/**
+ * Decrypts the data of a protected packet from a place in the middle on, up to and with the integrity packet, which is not
+ * looked at.
+ * @param body what follows the encrypted prefix in `source`
+ * @param offset of the first wanted byte behind the prefix: more than two blocks
+ */
+export async function* protectedDataFrom(
+  offset: number,
+  body: PacketBody,
+  source: SkippingReader,
+  key: SessionKey,
+): ByteStream {
+  const start = PREFIX_BYTES + offset;
+  const firstBlock = start - (start % BLOCK_BYTES);
+  await body.pass(firstBlock - BLOCK_BYTES - PREFIX_BYTES, source);
+  const feedback = new Uint8Array(BLOCK_BYTES);
+  await body.read(feedback);
+  let skipBytes = start - firstBlock;
+  for await (const piece of decrypted(feedback, new Uint8Array(0), body, key)) {
+    yield piece.subarray(skipBytes);
+    skipBytes = 0;
+  }
 }
 
 /** Decrypts the data of the old kind of encrypted packet, which has no integrity check. */

@@ -1,11 +1,12 @@
 import type { ByteStream } from '../../base/bytes.js';
 import { TundraError } from '../../base/errors.js';
-import { PieceReader } from '../byte-reader.js';
+import { PieceReader, piecesOf, type SkippingReader } from '../byte-reader.js';
 import { notIntact, wrongPassphrase } from '../refusals.js';
 import { pooled, type Unpacking } from '../unpacking.js';
-import { type ContentKind, contentBytes, contentKind } from './content.js';
-import { protectedData, unprotectedData } from './data.js';
+import { type ContentKind, contentBytes, contentKind, namedDamage } from './content.js';
+import { protectedData, protectedDataFrom, unprotectedData } from './data.js';
 import { type MessageHead, readHead } from './head.js';
+import { bodyFromPart } from './packets.js';
 import type { PassphraseKeys } from './s2k.js';
 import { fitsPrefix, type SessionKey, unlock } from './session-keys.js';
 
@@ -127,6 +128,32 @@ export function messageBytes(
   unpacking: Unpacking,
 ): ByteStream {
   return namingDamage(name, contentBytes(dataOf(path, key, isWhole, unpacking), unpacking));
+}
+
+/**
+ * The file in a protected message that `PassphraseWriter` wrote, from one of its access points on. Nothing checks it: its
+ * hash must have been compared.
+ */
+export async function* messageBytesFrom(
+  accessPoint: number,
+  source: SkippingReader,
+  name: string,
+  key: SessionKey,
+  { inflate }: Unpacking,
+): ByteStream {
+  try {
+    const { body } = await readHead(source);
+    const packed = new PieceReader(protectedDataFrom(accessPoint, body, source, key));
+    const plain = new PieceReader(inflate(packed, 'raw'));
+    try {
+      yield* piecesOf(bodyFromPart(plain), 128 * 1024);
+    } finally {
+      await plain.close();
+      await packed.close();
+    }
+  } catch (error) {
+    throw named(name, namedDamage(error));
+  }
 }
 
 /** Whether the keys fit, by the first bytes of the file; undefined where the library cannot tell. A wrong one fits by

@@ -1,5 +1,5 @@
 import { TundraError } from '../../base/errors.js';
-import type { ByteReader } from '../byte-reader.js';
+import type { ByteReader, SkippingReader } from '../byte-reader.js';
 
 /** Kinds of OpenPGP packets (RFC 4880, section 4.3). */
 export const tags = {
@@ -96,6 +96,11 @@ function cutShort(): TundraError {
   return new TundraError('format', 'it is cut short');
 }
 
+/** The body of a packet that goes on with the length of a part. */
+export function bodyFromPart(source: ByteReader): PacketBody {
+  return new PacketBody(source, { sizeBytes: 0, partial: true });
+}
+
 /** What is inside a packet, without the marks between its parts. */
 export class PacketBody implements ByteReader {
   readonly #source: ByteReader;
@@ -134,6 +139,21 @@ export class PacketBody implements ByteReader {
     if (part !== undefined) this.#extent.sizeBytes -= part.length;
     else if (this.#extent.sizeBytes !== Number.POSITIVE_INFINITY) throw cutShort();
     return part;
+  }
+
+  /** Passes over bytes, and reads only how long the parts are. `source` is what the packet is read from. */
+  async pass(sizeBytes: number, source: SkippingReader): Promise<void> {
+    for (let left = sizeBytes; left > 0; ) {
+      if (this.#extent.sizeBytes === 0) {
+        if (!this.#extent.partial) throw cutShort();
+        this.#extent = await readNewLength(this.#source);
+        continue;
+      }
+      const part = Math.min(left, this.#extent.sizeBytes);
+      source.skip(part);
+      this.#extent.sizeBytes -= part;
+      left -= part;
+    }
   }
 
   /** All of a small packet. */

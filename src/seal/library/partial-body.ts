@@ -18,6 +18,11 @@ export class PartialBody {
     this.#part = new Uint8Array(1 + partBytes);
   }
 
+  /** Whether what is written next begins a part. */
+  get isAtPart(): boolean {
+    return this.#filledBytes === 0;
+  }
+
   /** Upper bound for the bytes that `finish` would emit, a `flush` before it included. */
   get bytesPending(): number {
     return this.#filledBytes + 24;

@@ -15,6 +15,9 @@ export interface RunKey {
   packet: Uint8Array;
 }
 
+/** The compressed packet's tag, of indeterminate length, and its method. */
+const COMPRESSED_HEAD_BYTES = 2;
+
 const COUNT_CODE = 0xff;
 
 /**
@@ -85,6 +88,18 @@ export class PassphraseWriter implements SealWriter {
 
   write(bytes: Uint8Array): Promise<void> | undefined {
     return this.#literal.write(bytes);
+  }
+
+  /** Counted from behind the prefix: in the packets that are encrypted. */
+  get accessPoints(): number[] {
+    return this.#deflate.freshStarts.map((start) => COMPRESSED_HEAD_BYTES + start);
+  }
+
+  async beginAccessPoint(): Promise<void> {
+    // The file goes on with the length of a part, so that a reader need not know how much of one was left.
+    await this.#literal.flush();
+    if (!this.#literal.isAtPart) throw new Error('an access point needs more before it');
+    await this.#deflate.beginFresh();
   }
 
   async settle(): Promise<void> {
