@@ -37,6 +37,7 @@ export class AccessPointWriter {
   readonly path: string;
   #fd: number | undefined;
   #isWhole = true;
+  #isEmpty = true;
 
   constructor(archive: LocalArchive) {
     this.path = archive.newTemporaryPath();
@@ -48,7 +49,8 @@ export class AccessPointWriter {
   }
 
   add(volume: number, sha1Hex: string, points: readonly AccessPoint[]): void {
-    if (this.#fd === undefined || !this.#isWhole) return;
+    if (this.#fd === undefined || !this.#isWhole || points.length === 0) return;
+    this.#isEmpty = false;
     const text = JSON.stringify({ volume, sha1: sha1Hex, points: points.map((p) => [p.offset, p.after]) });
     try {
       writeAllSync(this.#fd, Buffer.from(`${checksum(text)} ${text}\n`, 'utf8'));
@@ -57,11 +59,11 @@ export class AccessPointWriter {
     }
   }
 
-  /** Returns whether all could be written. */
+  /** Returns whether there is anything to keep. */
   close(): boolean {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
-    return this.#isWhole;
+    return this.#isWhole && !this.#isEmpty;
   }
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import type { PathKey } from '../base/path-key.js';
 import type { Cipher, SealOutput, SealWriter } from '../seal/cipher.js';
 import { zlibCompressor } from '../seal/deflate.js';
 import { GzipWriter } from '../seal/gzip.js';
@@ -339,6 +340,42 @@ describe('VolumeCutter', () => {
     await assert.rejects(cutter.abort(), { message: 'cannot be ended' });
     assert.deepEqual(readdirSync(folder), []);
     assert.equal(readdirSync('/proc/self/fd').length, before);
+  });
+
+  it('begins access points where entries begin, so far apart', async (t) => {
+    const cipher = new FakeCipher(true, () => 0.5);
+    const accessDistanceBytes = 60_000;
+    const options = { cipher, limitBytes: 300_000, accessDistanceBytes };
+    const volumes = await cut(spoolFolder(t), allBlocks, options);
+    assert.ok(volumes.length > 1);
+    let at = 0;
+    let count = 0;
+    for (const { accessPoints } of volumes) {
+      // What the writer was given before each point, by the sizes of the blocks.
+      const expected: PathKey[] = [];
+      const plain = cipher.plainOf(volumes.findIndex((one) => one.accessPoints === accessPoints));
+      let size = 0;
+      let last = 0;
+      let previous: PathKey = '';
+      while (at < allBlocks.length && size + allBlocks[at]!.bytes.length <= plain.length) {
+        const { bytes, key } = allBlocks[at]!;
+        if (!plain.subarray(size, size + bytes.length).equals(bytes)) break;
+        if (size - last >= accessDistanceBytes && key > previous) {
+          expected.push(previous);
+          last = size;
+        }
+        previous = key;
+        size += bytes.length;
+        at++;
+      }
+      assert.deepEqual(
+        accessPoints.map(({ after }) => after),
+        expected,
+      );
+      count += expected.length;
+    }
+    assert.equal(at, allBlocks.length);
+    assert.ok(count > volumes.length, `${count} in ${volumes.length} volumes`);
   });
 });
 

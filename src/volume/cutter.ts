@@ -26,6 +26,8 @@ export interface CutterOptions {
   cipher: Cipher;
   /** A volume's largest size, sealed. */
   limitBytes: number;
+  /** How much plaintext lies between two access points, at least; 4 MiB if absent. */
+  accessDistanceBytes?: number;
   /** The number of the first volume. From 2, it goes on with a set, and need not be made if there is no block. */
   firstNumber: number;
   /** Where to build the volume of a number. */
@@ -37,8 +39,8 @@ export interface CutterOptions {
 const tarBlockBytes = 512;
 const tarRecordBytes = 20 * tarBlockBytes;
 const fillerPieceBytes = 64 * 1024;
-/** So much plaintext lies between two access points, at least: unpacking it takes an instant, and a point next to nothing. */
-const accessDistanceBytes = 4 * 1024 * 1024;
+/** To unpack so much takes an instant, and an access point costs next to nothing. */
+const usualAccessDistanceBytes = 4 * 1024 * 1024;
 
 /** How much plaintext can grow at most when it is sealed, as what does not compress does. */
 function growthBytes(plainBytes: number): number {
@@ -105,6 +107,7 @@ class OpenVolume {
   readonly #number: number;
   readonly #path: string;
   readonly #limitBytes: number;
+  readonly #accessDistanceBytes: number;
   readonly #encrypted: boolean;
   readonly #fd: number;
   readonly #hash: Hash = createHash('sha1');
@@ -123,6 +126,7 @@ class OpenVolume {
     this.#number = number;
     this.#path = options.spoolPath(number);
     this.#limitBytes = options.limitBytes;
+    this.#accessDistanceBytes = options.accessDistanceBytes ?? usualAccessDistanceBytes;
     this.#encrypted = options.cipher.encrypted;
     this.#writer = options.cipher.seal((piece) => {
       this.#hash.update(piece);
@@ -152,7 +156,7 @@ class OpenVolume {
   }
 
   add(block: Uint8Array, key: PathKey, piece: number): Promise<void> | undefined {
-    const isDue = this.#plainBytes - this.#accessedBytes >= accessDistanceBytes;
+    const isDue = this.#plainBytes - this.#accessedBytes >= this.#accessDistanceBytes;
     if (isDue && key > this.#endKey)
       return this.#beginAccessPoint().then(() => this.#write(block, key, piece));
     return this.#write(block, key, piece);
