@@ -222,6 +222,7 @@ export class ParallelDeflate {
   }
 
   #takeBuffer(): Uint8Array {
-    return this.#freeBuffers.pop() ?? new Uint8Array(WINDOW_BYTES + this.#chunkBytes);
+    // Shared, so that a thread that compresses can read it where it is.
+    return this.#freeBuffers.pop() ?? new Uint8Array(new SharedArrayBuffer(WINDOW_BYTES + this.#chunkBytes));
   }
 }

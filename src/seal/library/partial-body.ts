@@ -6,15 +6,23 @@
 export class PartialBody {
   readonly #emit: (piece: Uint8Array) => void | Promise<void>;
   readonly #partBytes: number;
+  readonly #isKept: boolean;
   /** The byte before the bytes that wait is room for their length. */
   #part: Uint8Array<ArrayBuffer>;
+  /** What was emitted before: of use again once that is over. */
+  #spare: Uint8Array<ArrayBuffer> | undefined;
   #filledBytes = 0;
   #started = false;
 
-  /** Every emitted piece is a new array. `partBytes` is a power of two, and at least 512. */
-  constructor(emit: (piece: Uint8Array) => void | Promise<void>, partBytes: number) {
+  /**
+   * @param partBytes a power of two, and at least 512
+   * @param isKept whether emitted pieces may be kept; else they are valid until `emit` has returned, and its promise has
+   *   settled
+   */
+  constructor(emit: (piece: Uint8Array) => void | Promise<void>, partBytes: number, isKept: boolean) {
     this.#emit = emit;
     this.#partBytes = partBytes;
+    this.#isKept = isKept;
     this.#part = new Uint8Array(1 + partBytes);
   }
 
@@ -56,7 +64,8 @@ export class PartialBody {
   #emitPart(sizeBytes: number): Promise<void> | undefined {
     const part = this.#part;
     part[0] = 0xe0 | Math.log2(sizeBytes);
-    this.#part = new Uint8Array(1 + this.#partBytes);
+    this.#part = this.#spare ?? new Uint8Array(1 + this.#partBytes);
+    if (!this.#isKept) this.#spare = part;
     this.#part.set(part.subarray(1 + sizeBytes, 1 + this.#filledBytes), 1);
     this.#filledBytes -= sizeBytes;
     this.#started = true;

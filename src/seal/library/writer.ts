@@ -67,10 +67,10 @@ export class PassphraseWriter implements SealWriter {
   constructor(output: SealOutput, runKey: RunKey, deflate: ParallelDeflateOptions) {
     this.#output = output;
     this.#head = Buffer.concat([runKey.packet, Uint8Array.of(0xc0 | tags.protected)]);
-    this.#protected = new PartialBody((piece) => this.#emit(piece), PART_BYTES);
+    this.#protected = new PartialBody((piece) => this.#emit(piece), PART_BYTES, true);
     this.#protection = new Protection((piece) => this.#protected.write(piece), runKey.key);
     this.#deflate = new ParallelDeflate((piece) => this.#protection.write(piece), deflate);
-    this.#literal = new PartialBody((piece) => this.#deflate.write(piece), PART_BYTES);
+    this.#literal = new PartialBody((piece) => this.#deflate.write(piece), PART_BYTES, false);
     // None of these fills a part or a chunk, so none has to be waited for.
     this.#protected.write(Uint8Array.of(1)); // version
     this.#protection.write(Uint8Array.of(0x80 | (tags.compressed << 2) | 3, compression.zip));
