@@ -53,5 +53,6 @@ function buildKernel(source, target) {
 
 buildKernel('src/rsync/kernel/kernel.ts', 'dist/src/rsync/kernel.wasm');
 buildKernel('src/seal/kernel/kernel.ts', 'dist/src/seal/deflate.wasm');
+buildKernel('src/seal/inflate-kernel/kernel.ts', 'dist/src/seal/inflate.wasm');
 run('typescript', 'tsc', ['-p', '.']);
 await bundle();
