@@ -3,7 +3,7 @@ import type { ByteStream } from '../base/bytes.js';
 import { messageOf, TundraError } from '../base/errors.js';
 import { piecesOf, type SkippingReader } from './byte-reader.js';
 import { gunzipFile, gunzipFrom } from './gzip.js';
-import { inflate } from './inflate.js';
+import { inflateHere } from './inflate-here.js';
 import { messageBytes, messageBytesFrom } from './library/message.js';
 import type { SessionKey } from './library/session-keys.js';
 import type { Unpacking } from './unpacking.js';
@@ -118,4 +118,4 @@ async function* bytesReadHere(path: string, bufferBytes = pieceBytes): ByteStrea
   }
 }
 
-const here: Unpacking = { fileBytes: bytesReadHere, inflate };
+const here: Unpacking = { fileBytes: bytesReadHere, inflate: inflateHere, pieceBytes: 16 * 1024 };

@@ -7,7 +7,9 @@ export interface Unpacking {
   /** The bytes of a local file; a piece is valid until the next one is asked for. */
   fileBytes(path: string, pieceBytes?: number): ByteStream;
   inflate: typeof inflate;
+  /** How large the pieces of plaintext are, about: smaller ones are gathered. */
+  pieceBytes: number;
 }
 
 /** On libuv's thread pool, beside what the calling thread does. */
-export const pooled: Unpacking = { fileBytes, inflate };
+export const pooled: Unpacking = { fileBytes, inflate, pieceBytes: 128 * 1024 };
