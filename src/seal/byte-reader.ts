@@ -61,23 +61,27 @@ export class PieceReader implements ByteReader {
   }
 }
 
-/** The reader's bytes in large pieces: `pieceBytes` or up to half of that less; each is valid until the next. Small ones
- *  are gathered. */
-export async function* piecesOf(reader: ByteReader, pieceBytes: number): ByteStream {
+/** The reader's bytes in pieces of `pieceBytes` at most, and `leastBytes` at least; each is valid until the next. Smaller
+ *  ones are gathered. */
+export async function* piecesOf(
+  reader: ByteReader,
+  pieceBytes: number,
+  leastBytes = pieceBytes / 2,
+): ByteStream {
   let buffer: Uint8Array | undefined;
   let gathered = 0;
   for (;;) {
     const part = await reader.next(pieceBytes - gathered);
     if (part === undefined) break;
-    if (gathered === 0 && part.length >= pieceBytes / 2) {
+    if (gathered === 0 && part.length >= leastBytes) {
       yield part;
       continue;
     }
     buffer ??= new Uint8Array(pieceBytes);
     buffer.set(part, gathered);
     gathered += part.length;
-    if (gathered < pieceBytes) continue;
-    yield buffer;
+    if (gathered < leastBytes) continue;
+    yield buffer.subarray(0, gathered);
     gathered = 0;
   }
   if (gathered > 0) yield (buffer as Uint8Array).subarray(0, gathered);

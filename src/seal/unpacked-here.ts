@@ -118,4 +118,4 @@ async function* bytesReadHere(path: string, bufferBytes = pieceBytes): ByteStrea
   }
 }
 
-const here: Unpacking = { fileBytes: bytesReadHere, inflate: inflateHere, pieceBytes: 16 * 1024 };
+const here: Unpacking = { fileBytes: bytesReadHere, inflate: inflateHere, leastBytes: 4096 };

@@ -7,9 +7,9 @@ export interface Unpacking {
   /** The bytes of a local file; a piece is valid until the next one is asked for. */
   fileBytes(path: string, pieceBytes?: number): ByteStream;
   inflate: typeof inflate;
-  /** How large the pieces of plaintext are, about: smaller ones are gathered. */
-  pieceBytes: number;
+  /** How small the pieces of plaintext may be: smaller ones are gathered. */
+  leastBytes: number;
 }
 
 /** On libuv's thread pool, beside what the calling thread does. */
-export const pooled: Unpacking = { fileBytes, inflate, pieceBytes: 128 * 1024 };
+export const pooled: Unpacking = { fileBytes, inflate, leastBytes: 64 * 1024 };

@@ -139,14 +139,14 @@ export async function* messageBytesFrom(
   source: SkippingReader,
   name: string,
   key: SessionKey,
-  { inflate, pieceBytes }: Unpacking,
+  { inflate, leastBytes }: Unpacking,
 ): ByteStream {
   try {
     const { body } = await readHead(source);
     const packed = new PieceReader(protectedDataFrom(accessPoint, body, source, key));
     const plain = new PieceReader(inflate(packed, 'raw'));
     try {
-      yield* piecesOf(bodyFromPart(plain), pieceBytes);
+      yield* piecesOf(bodyFromPart(plain), 128 * 1024, leastBytes);
     } finally {
       await plain.close();
       await packed.close();
