@@ -25,7 +25,7 @@ import { createSlotRing, SlotReader, type SlotRing } from '../volume/slots.js';
 import type { BackupThreadJob, BackupThreadMessage } from './backup-thread.js';
 import { synchronisedCollection, tellLastFull } from './collection.js';
 import { canBuild, planResume, type Resume, tellResume } from './resume.js';
-import { readFile, sealToFile } from './seal-file.js';
+import { readFile, readOpened, sealToFile } from './seal-file.js';
 import { sealingNote } from './sealing-note.js';
 import { metadataStores, newTempPath, type Session, tell } from './session.js';
 import type { SourceSides } from './source-side.js';
@@ -294,8 +294,16 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
       };
       return { kind, times, statistics, isMade: false };
     }
-    await cutter.finish();
-    await sending.drain();
+    // Beside the end of the last volume, and its way to the storage.
+    const signatures = sealSignatures(session, set);
+    signatures.catch(() => {});
+    try {
+      await cutter.finish();
+      await sending.drain();
+    } catch (error) {
+      await signatures.then(removeSealed, () => {});
+      throw error;
+    }
     const endTime = Date.now() / 1000;
     const statistics = {
       ...done.counts,
@@ -303,7 +311,7 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
       endTime,
       totalDestinationSizeChangeBytes: sending.bytesSent,
     };
-    await commit(session, set, done.fileListCount);
+    await commit(session, set, await signatures, done.fileListCount);
     if (done.index !== undefined) {
       await keepIndex(archive, done.index, [...knownSignatures, archive.pathOf(set.names.localSignatures)]);
     }
@@ -404,24 +412,50 @@ function jobOf(
   };
 }
 
+/** The signatures of a set, sealed: paths of the files. */
+interface SealedSignatures {
+  remote: string;
+  local: string;
+}
+
+/** Seals the signatures for the storage and for the local archive. */
+async function sealSignatures(session: Session, set: SetWriter): Promise<SealedSignatures> {
+  const { archive, cipher, localSignatureCipher } = session;
+  const sealed = { remote: newTempPath(session, 'sigtar'), local: archive.newTemporaryPath() };
+  // Opened at once: the file gets another name with the set's first volume.
+  const [forRemote, forLocal] = [readOpened(set.signaturePath), readOpened(set.signaturePath)];
+  const results = await Promise.allSettled([
+    sealToFile(cipher, forRemote, sealed.remote, temporaryPlace),
+    sealToFile(localSignatureCipher, forLocal, sealed.local, archivePlace),
+  ]);
+  for (const stream of [forRemote, forLocal]) stream.destroy();
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed === undefined) return sealed;
+  await removeSealed(sealed);
+  throw failed.reason;
+}
+
+async function removeSealed({ remote, local }: SealedSignatures): Promise<void> {
+  for (const path of [remote, local]) await rm(path, { force: true });
+}
+
 /** Sends the signatures and last the manifest; then the local archive keeps both. */
-async function commit(session: Session, set: SetWriter, fileListCount: number): Promise<void> {
-  const { archive, backend, cipher, manifestCipher, localSignatureCipher } = session;
-  const remoteSignatures = newTempPath(session, 'sigtar');
-  const localSignatures = archive.newTemporaryPath();
+async function commit(
+  session: Session,
+  set: SetWriter,
+  signatures: SealedSignatures,
+  fileListCount: number,
+): Promise<void> {
+  const { backend, manifestCipher } = session;
   try {
-    await Promise.all([
-      sealToFile(cipher, readFile(set.signaturePath), remoteSignatures, temporaryPlace),
-      sealToFile(localSignatureCipher, readFile(set.signaturePath), localSignatures, archivePlace),
-    ]);
-    await uploadFile(backend, set.names.signatures, remoteSignatures);
+    await uploadFile(backend, set.names.signatures, signatures.remote);
 
     const manifest = await set.endManifest(fileListCount);
     const remoteManifest = newTempPath(session, 'manifest');
     await sealToFile(manifestCipher, readFile(manifest), remoteManifest, temporaryPlace);
     await uploadFile(backend, set.names.manifest, remoteManifest);
-    await set.finish(localSignatures);
+    await set.finish(signatures.local);
   } finally {
-    await rm(localSignatures, { force: true });
+    await removeSealed(signatures);
   }
 }

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, openSync, type ReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import type { ByteStream } from '../base/bytes.js';
 import { type DiskPlace, diskError } from '../base/local-disk.js';
@@ -8,6 +8,11 @@ const readBytes = 256 * 1024;
 
 export function readFile(path: string): ByteStream {
   return createReadStream(path, { highWaterMark: readBytes });
+}
+
+/** The same of a file that is opened here and now, whatever it is called later. It must be read, or destroyed. */
+export function readOpened(path: string): ReadStream {
+  return createReadStream(path, { fd: openSync(path, 'r'), highWaterMark: readBytes });
 }
 
 /** Seals a stream into a new local file, which is on the disk when the promise resolves, and gone if it rejects. */

@@ -25,19 +25,29 @@ export async function uploadFile(
   path: string,
   onSent?: (sizeBytes: number) => void,
 ): Promise<number> {
-  const sizeBytes = await storeFile(backend, name, path, onSent);
+  const sizeBytes = await store(backend, name, path, onSent, true);
   await rm(path, { force: true });
   return sizeBytes;
 }
 
 /** The same for a file that stays. */
-export async function storeFile(
+export function storeFile(
   backend: StorageBackend,
   name: string,
   path: string,
   onSent?: (sizeBytes: number) => void,
 ): Promise<number> {
-  const source = await fileSource(path);
+  return store(backend, name, path, onSent, false);
+}
+
+async function store(
+  backend: StorageBackend,
+  name: string,
+  path: string,
+  onSent: ((sizeBytes: number) => void) | undefined,
+  isSpare: boolean,
+): Promise<number> {
+  const source = { ...(await fileSource(path)), isSpare };
   let sentBytes = 0;
   const onPosition = (positionBytes: number) => {
     if (positionBytes <= sentBytes) return;

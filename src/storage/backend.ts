@@ -16,6 +16,8 @@ export interface PutSource {
    * keeps the file.
    */
   localPath?: string | undefined;
+  /** Whether nobody writes that file any more, and it goes once it is stored: then it may become the object itself. */
+  isSpare?: boolean | undefined;
 }
 
 /** What a storage guarantees, so that callers need not guess. */

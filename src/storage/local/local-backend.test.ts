@@ -8,6 +8,7 @@ import {
   mkdir,
   mkdtemp,
   readdir,
+  readFile,
   rm,
   stat,
   symlink,
@@ -86,6 +87,27 @@ test('an object gets the mode of any new file, not that of the spool file', asyn
   const modeOf = async (name: string) => (await stat(join(folder, name))).mode;
   assert.equal(await modeOf('copied'), await modeOf('plain'));
   assert.equal(await modeOf('streamed'), await modeOf('plain'));
+});
+
+test('a spare file becomes the object, and another one is copied', async (t) => {
+  const { folder, backend } = await newFolder(t);
+  const spool = await mkdtemp(join(tmpdir(), 'tundra-spool-'));
+  t.after(() => rm(spool, { recursive: true }));
+  await writeFile(join(folder, 'plain'), '');
+  const { mode } = await stat(join(folder, 'plain'));
+  for (const isSpare of [true, false]) {
+    const localPath = join(spool, `file${isSpare}`);
+    const name = `object${isSpare}`;
+    await writeFile(localPath, 'abc', { mode: 0o600 });
+    await backend.put(name, sourceOf('the one before'));
+    await backend.put(name, { ...sourceOf('abc'), localPath, isSpare });
+    const stored = await stat(join(folder, name));
+    assert.equal(stored.mode, mode);
+    assert.equal(stored.ino === (await stat(localPath)).ino, isSpare);
+    await rm(localPath);
+    assert.equal(await readFile(join(folder, name), 'utf8'), 'abc');
+  }
+  assert.deepEqual((await readdir(folder)).sort(), ['objectfalse', 'objecttrue', 'plain']);
 });
 
 test('a source file that is gone is no fault of the storage', async (t) => {

@@ -1,5 +1,17 @@
 import { readdirSync, type Stats, statSync } from 'node:fs';
-import { constants, copyFile, type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import {
+  chmod,
+  constants,
+  copyFile,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  rename,
+  stat,
+  unlink,
+} from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ByteStream } from '../../base/bytes.js';
 import { errnoOf, TundraError } from '../../base/errors.js';
@@ -59,9 +71,9 @@ class LocalBackend implements StorageBackend {
     try {
       try {
         if (source.localPath === undefined) await writeStream(handle, source.open(), failed);
-        else await copyOver(handle, temporary, source.localPath, failed);
-        await handle.sync().catch(failed);
-        const { size } = await handle.stat().catch(failed);
+        else if (!source.isSpare || !(await linkOver(handle, temporary, source.localPath)))
+          await copyOver(handle, temporary, source.localPath, failed);
+        const size = await syncFile(temporary).catch(failed);
         if (size !== source.sizeBytes) {
           const text = `${displayBytes(path)} came out with ${size} bytes instead of ${source.sizeBytes}`;
           throw new TundraError('backend', text);
@@ -186,6 +198,35 @@ async function copyOver(
   });
   // The copy has taken over the mode of its source, which is often a private spool file.
   await handle.chmod(mode).catch(() => {});
+}
+
+/** Makes the file a second name of another one on the same file system; false where that cannot be. */
+async function linkOver(handle: FileHandle, path: string, from: string): Promise<boolean> {
+  const linked = `${dirname(path)}/${temporaryName()}`;
+  try {
+    await link(from, linked);
+  } catch {
+    return false;
+  }
+  try {
+    await chmod(linked, (await handle.stat()).mode);
+    await rename(linked, path);
+    return true;
+  } catch {
+    await unlink(linked).catch(() => {});
+    return false;
+  }
+}
+
+/** Has the disk hold a file, and returns its size. */
+async function syncFile(path: string): Promise<number> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+    return (await handle.stat()).size;
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Makes renames in a folder last through a power cut, where the file system knows of such a thing. */

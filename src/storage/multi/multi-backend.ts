@@ -87,7 +87,8 @@ export class MultiBackend implements StorageBackend {
     const stores = this.#eligible(name);
     for (const store of stores) {
       try {
-        await store.backend.put(name, source);
+        // Each is to have a copy of its own.
+        await store.backend.put(name, { ...source, isSpare: false });
       } catch (error) {
         if (!isStorageFailure(error)) throw error;
         const failure = namedFailure(store.label, error);
