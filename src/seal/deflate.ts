@@ -112,6 +112,23 @@ export class ParallelDeflate {
     return taken === bytes.length ? undefined : this.#writeRest(bytes.subarray(taken));
   }
 
+  /** Makes sure that so many more bytes come into one chunk. Returns a promise when too much is in flight. */
+  makeRoom(sizeBytes: number): Promise<void> | undefined {
+    if (this.#chunkBytes - this.#filledBytes >= sizeBytes) return undefined;
+    if (this.#inFlight.length >= this.#chunksInFlight)
+      return this.#room().then(() => this.makeRoom(sizeBytes));
+    this.#submit();
+    return undefined;
+  }
+
+  /** Takes back the last bytes that were written. They must be in the chunk that is being gathered. */
+  takeBack(sizeBytes: number): Uint8Array {
+    if (sizeBytes > this.#filledBytes) throw new RangeError('those bytes are gone');
+    const end = WINDOW_BYTES + this.#filledBytes;
+    this.#filledBytes -= sizeBytes;
+    return Uint8Array.from(this.#buffer.subarray(end - sizeBytes, end));
+  }
+
   /** Pushes everything written so far to the output. */
   async flush(): Promise<void> {
     if (this.#filledBytes > 0) {

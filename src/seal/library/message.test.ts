@@ -218,7 +218,6 @@ suite('writing messages', () => {
     const pieces: Uint8Array[] = [];
     const writer = new PassphraseWriter((piece) => void pieces.push(piece), runKey, {
       compressor: zlibCompressor(1),
-      chunkBytes: 8 * 1024,
     });
     let bound = 0;
     for (let offset = 0; offset < plain.length; offset += pieceBytes) {

@@ -135,7 +135,7 @@ suite('PartialBody', () => {
     fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.nat(1500), fc.boolean()), { maxLength: 8 }), async (writes) => {
         const pieces: Uint8Array[] = [Buffer.of(0xc0 | 11)];
-        const writer = new PartialBody((piece) => void pieces.push(piece), 512, true);
+        const writer = new PartialBody((piece) => void pieces.push(piece), 512);
         const whole = body(writes.reduce((sum, [size]) => sum + size, 0));
         let offset = 0;
         for (const [size, isFlushed] of writes) {

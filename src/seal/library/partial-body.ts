@@ -6,29 +6,16 @@
 export class PartialBody {
   readonly #emit: (piece: Uint8Array) => void | Promise<void>;
   readonly #partBytes: number;
-  readonly #isKept: boolean;
   /** The byte before the bytes that wait is room for their length. */
   #part: Uint8Array<ArrayBuffer>;
-  /** What was emitted before: of use again once that is over. */
-  #spare: Uint8Array<ArrayBuffer> | undefined;
   #filledBytes = 0;
   #started = false;
 
-  /**
-   * @param partBytes a power of two, and at least 512
-   * @param isKept whether emitted pieces may be kept; else they are valid until `emit` has returned, and its promise has
-   *   settled
-   */
-  constructor(emit: (piece: Uint8Array) => void | Promise<void>, partBytes: number, isKept: boolean) {
+  /** Every emitted piece is a new array. `partBytes` is a power of two, and at least 512. */
+  constructor(emit: (piece: Uint8Array) => void | Promise<void>, partBytes: number) {
     this.#emit = emit;
     this.#partBytes = partBytes;
-    this.#isKept = isKept;
     this.#part = new Uint8Array(1 + partBytes);
-  }
-
-  /** Whether what is written next begins a part. */
-  get isAtPart(): boolean {
-    return this.#filledBytes === 0;
   }
 
   /** Upper bound for the bytes that `finish` would emit, a `flush` before it included. */
@@ -64,8 +51,7 @@ export class PartialBody {
   #emitPart(sizeBytes: number): Promise<void> | undefined {
     const part = this.#part;
     part[0] = 0xe0 | Math.log2(sizeBytes);
-    this.#part = this.#spare ?? new Uint8Array(1 + this.#partBytes);
-    if (!this.#isKept) this.#spare = part;
+    this.#part = new Uint8Array(1 + this.#partBytes);
     this.#part.set(part.subarray(1 + sizeBytes, 1 + this.#filledBytes), 1);
     this.#filledBytes -= sizeBytes;
     this.#started = true;

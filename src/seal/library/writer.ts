@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { SealOutput, SealWriter } from '../cipher.js';
 import { ParallelDeflate, type ParallelDeflateOptions } from '../deflate.js';
 import { AES256, compression, hashes, SHA256 } from './algorithms.js';
+import { CHUNK_BYTES, LiteralParts } from './literal-parts.js';
 import { tags } from './packets.js';
 import { PartialBody } from './partial-body.js';
 import { Protection } from './protect.js';
@@ -56,7 +57,7 @@ export function newRunKey(keys: PassphraseKeys): RunKey {
  */
 export class PassphraseWriter implements SealWriter {
   readonly #output: SealOutput;
-  readonly #literal: PartialBody;
+  readonly #literal: LiteralParts;
   readonly #deflate: ParallelDeflate;
   readonly #protection: Protection;
   readonly #protected: PartialBody;
@@ -64,13 +65,16 @@ export class PassphraseWriter implements SealWriter {
   #ended = false;
   bytesOut = 0;
 
-  constructor(output: SealOutput, runKey: RunKey, deflate: ParallelDeflateOptions) {
+  constructor(output: SealOutput, runKey: RunKey, deflate: Omit<ParallelDeflateOptions, 'chunkBytes'>) {
     this.#output = output;
     this.#head = Buffer.concat([runKey.packet, Uint8Array.of(0xc0 | tags.protected)]);
-    this.#protected = new PartialBody((piece) => this.#emit(piece), PART_BYTES, true);
+    this.#protected = new PartialBody((piece) => this.#emit(piece), PART_BYTES);
     this.#protection = new Protection((piece) => this.#protected.write(piece), runKey.key);
-    this.#deflate = new ParallelDeflate((piece) => this.#protection.write(piece), deflate);
-    this.#literal = new PartialBody((piece) => this.#deflate.write(piece), PART_BYTES, false);
+    this.#deflate = new ParallelDeflate((piece) => this.#protection.write(piece), {
+      ...deflate,
+      chunkBytes: CHUNK_BYTES,
+    });
+    this.#literal = new LiteralParts(this.#deflate);
     // None of these fills a part or a chunk, so none has to be waited for.
     this.#protected.write(Uint8Array.of(1)); // version
     this.#protection.write(Uint8Array.of(0x80 | (tags.compressed << 2) | 3, compression.zip));
