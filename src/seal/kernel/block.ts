@@ -150,7 +150,8 @@ function makeCodes(literals: usize, symbols: u32, distances: usize): void {
   }
 }
 
-function putSequences(at: usize, end: usize, p: usize): void {
+/** The literals are at `p`: with gaps as long as the matches if `gaps` is all ones, without if it is 0. */
+function putSequences(at: usize, end: usize, p: usize, gaps: usize): void {
   let buffer = bitBuffer;
   let count = bitCount;
   let out = outputAt;
@@ -207,7 +208,7 @@ function putSequences(at: usize, end: usize, p: usize): void {
       out += <usize>(count >> 3);
       buffer >>= count & ~7;
       count &= 7;
-      p += length;
+      p += <usize>length & gaps;
     }
   }
   setBits(buffer, count, out);
@@ -215,8 +216,13 @@ function putSequences(at: usize, end: usize, p: usize): void {
   putBits(end256 & 0xffffff, end256 >> 24);
 }
 
-/** Writes the block of which BLOCK is the histogram: the sequences at `at` to `end`, over `size` bytes from `p`. */
-export function putBlock(at: usize, end: usize, p: usize, size: usize): void {
+/**
+ * Writes the block of which BLOCK is the histogram: the sequences at `at` to `end`, over `size` bytes from `p`. The
+ * literals are taken from there, or, one behind the other, from `literals`, if that is not 0.
+ */
+export function putBlock(at: usize, end: usize, p: usize, size: usize, literals: usize): void {
+  const gaps: usize = literals == 0 ? ~(<usize>0) : 0;
+  if (literals == 0) literals = p;
   store<u32>(BLOCK + END_OF_BLOCK, 1);
   const extra = extraBits();
   codeLengths(BLOCK, 286, LITERAL_LIMIT, LENGTHS);
@@ -235,10 +241,10 @@ export function putBlock(at: usize, end: usize, p: usize, size: usize): void {
   } else if (fixedBits <= ownAll) {
     putBits(0b010, 3);
     makeCodes(FIXED_LENGTHS, 288, FIXED_LENGTHS + 288);
-    putSequences(at, end, p);
+    putSequences(at, end, literals, gaps);
   } else {
     putHead();
     makeCodes(LENGTHS, 286, LENGTHS + 288);
-    putSequences(at, end, p);
+    putSequences(at, end, literals, gaps);
   }
 }

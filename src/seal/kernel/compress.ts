@@ -2,9 +2,10 @@
 import { bitCount, openBits, outputAt, putStored } from './bits';
 import { putBlock } from './block';
 import { addUp, BLOCK, BOTH, clearHistogram, SEGMENT, symbolBits, takeBoth, takeSegment } from './histogram';
-import { openLazy, parseBalanced, parseFast } from './lazy';
+import { openLazy, parseBalanced } from './lazy';
 import { OUTPUT, ROWS, ROWS_SIZE, SEQUENCES, WINDOW } from './memory';
 import { openOptimal, parseOptimal } from './optimal';
+import { dropLiterals, LITERALS, literalsEnd, openQuick, parseQuick } from './quick';
 import { insertRange } from './rows';
 import { sequencesEnd, setSequencesEnd } from './sequences';
 
@@ -13,10 +14,13 @@ const BALANCED: u32 = 1;
 
 /** What is parsed, and then added to the block or begins the next one. */
 const SEGMENT_SIZE: usize = 0x2000;
+/** The same for `fast`: a look at a segment costs time. */
+const FAST_SEGMENT_SIZE: usize = 0x8000;
 /** The sequences of a block and a segment must find room. */
 const MAX_BLOCK_SIZE: usize = 0x30000;
 /** Bits that a new block must save to be worth its head. */
 const HEAD_BITS: f32 = 600;
+const FAST_HEAD_BITS: f32 = 1200;
 
 /**
  * Compresses `size` bytes, 1 to 1 MiB, that stand behind `windowSize` bytes, up to 32 KiB, at WINDOW. Returns the size
@@ -26,10 +30,18 @@ export function compress(windowSize: u32, size: u32, effort: u32): u32 {
   let p = WINDOW + windowSize;
   const end = p + size;
   store<u64>(end, 0);
-  memory.fill(ROWS, 0, ROWS_SIZE);
-  insertRange(WINDOW, p);
-  if (effort > BALANCED) openOptimal(p);
-  else openLazy(p);
+  const isFast = effort == FAST;
+  if (isFast) {
+    openQuick(p);
+  } else {
+    memory.fill(ROWS, 0, ROWS_SIZE);
+    insertRange(WINDOW, p);
+    if (effort == BALANCED) openLazy(p);
+    else openOptimal(p);
+  }
+  const segmentSize = isFast ? FAST_SEGMENT_SIZE : SEGMENT_SIZE;
+  const headBits = isFast ? FAST_HEAD_BITS : HEAD_BITS;
+  const literals: usize = isFast ? LITERALS : 0;
   openBits();
   setSequencesEnd(SEQUENCES);
   clearHistogram(BLOCK);
@@ -39,17 +51,19 @@ export function compress(windowSize: u32, size: u32, effort: u32): u32 {
   while (p < end) {
     const segmentFrom = p;
     const segmentSequences = sequencesEnd;
-    const stop = min<usize>(p + SEGMENT_SIZE, end);
+    const segmentLiterals = literalsEnd;
+    const stop = min<usize>(p + segmentSize, end);
     clearHistogram(SEGMENT);
-    if (effort == FAST) p = parseFast(p, stop, end);
+    if (isFast) p = parseQuick(p, stop, end);
     else if (effort == BALANCED) p = parseBalanced(p, stop, end);
     else p = parseOptimal(p, stop, end, p == from);
     const segmentBits = symbolBits(SEGMENT);
     addUp();
     const bothBits = symbolBits(BOTH);
     const isFull = p - blockFrom > MAX_BLOCK_SIZE;
-    if (segmentFrom > blockFrom && (isFull || bothBits - blockBits - segmentBits > HEAD_BITS)) {
-      putBlock(SEQUENCES, segmentSequences, blockFrom, segmentFrom - blockFrom);
+    if (segmentFrom > blockFrom && (isFull || bothBits - blockBits - segmentBits > headBits)) {
+      putBlock(SEQUENCES, segmentSequences, blockFrom, segmentFrom - blockFrom, literals);
+      if (isFast) dropLiterals(segmentLiterals);
       memory.copy(SEQUENCES, segmentSequences, sequencesEnd - segmentSequences);
       setSequencesEnd(SEQUENCES + (sequencesEnd - segmentSequences));
       takeSegment();
@@ -60,7 +74,7 @@ export function compress(windowSize: u32, size: u32, effort: u32): u32 {
       blockBits = bothBits;
     }
   }
-  putBlock(SEQUENCES, sequencesEnd, blockFrom, end - blockFrom);
+  putBlock(SEQUENCES, sequencesEnd, blockFrom, end - blockFrom, literals);
   if (bitCount != 0) putStored(end, 0);
   return <u32>(outputAt - OUTPUT);
 }

@@ -1,6 +1,4 @@
-/**
- * Parses greedily, or looks one byte ahead before it takes a match ("lazily"). For `fast` and `balanced`.
- */
+/** Looks one byte ahead before it takes a match ("lazily"). For `balanced`. */
 import { countLiteral, countLiterals } from './histogram';
 import { WINDOW } from './memory';
 import { extend, insertRange, LONG, MARGIN, search } from './rows';
@@ -11,6 +9,8 @@ const MIN_LENGTH: u32 = 4;
 const PATIENCE: usize = 2048;
 const SKIP_SHIFT: usize = 7;
 const MAX_SKIP: usize = 127;
+const INSERTED_HEAD: usize = 12;
+const INSERTED_TAIL: usize = 8;
 
 /** The end of the last match. */
 let quietFrom: usize = 0;
@@ -30,10 +30,10 @@ function isWorthALiteral(nextKey: u32, key: u32): bool {
 
 /** Inserts what a match covers; of a long one, its ends: a repetition begins there, most often. */
 @inline
-function insertMatch(p: usize, end: usize, head: usize, tail: usize): void {
-  if (p + head + tail < end) {
-    insertRange(p, p + head);
-    p = end - tail;
+function insertMatch(p: usize, end: usize): void {
+  if (p + INSERTED_HEAD + INSERTED_TAIL < end) {
+    insertRange(p, p + INSERTED_HEAD);
+    p = end - INSERTED_TAIL;
   }
   insertRange(p, end);
 }
@@ -42,8 +42,7 @@ function insertMatch(p: usize, end: usize, head: usize, tail: usize): void {
  * Parses from `p` until `stop` or a little further, never past `end`; leaves sequences and SEGMENT's counts, and returns
  * where it stopped.
  */
-@inline
-function parse(p: usize, stop: usize, end: usize, isLazy: bool, width: u32, head: usize, tail: usize): usize {
+export function parseBalanced(p: usize, stop: usize, end: usize): usize {
   let at = sequencesEnd;
   let literalsFrom = p;
   let quiet = quietFrom;
@@ -51,7 +50,7 @@ function parse(p: usize, stop: usize, end: usize, isLazy: bool, width: u32, head
   if (p == WINDOW) countLiteral(p++);
   const last = min<usize>(stop, end - min<usize>(MARGIN, end));
   while (p < last) {
-    let key = search(p, width);
+    let key = search(p);
     if (key < MIN_LENGTH << 16) {
       countLiteral(p);
       p++;
@@ -65,15 +64,13 @@ function parse(p: usize, stop: usize, end: usize, isLazy: bool, width: u32, head
       continue;
     }
     let inserted = p + 1;
-    if (isLazy) {
-      while (key < LONG << 16 && p + 1 < last) {
-        const nextKey = search(p + 1, width);
-        inserted = p + 2;
-        if (!isWorthALiteral(nextKey, key)) break;
-        countLiteral(p);
-        p++;
-        key = nextKey;
-      }
+    while (key < LONG << 16 && p + 1 < last) {
+      const nextKey = search(p + 1);
+      inserted = p + 2;
+      if (!isWorthALiteral(nextKey, key)) break;
+      countLiteral(p);
+      p++;
+      key = nextKey;
     }
     if (key >= LONG << 16) key = extend(p, end);
     const length = key >> 16;
@@ -82,7 +79,7 @@ function parse(p: usize, stop: usize, end: usize, isLazy: bool, width: u32, head
     p += length;
     quiet = p;
     literalsFrom = p;
-    insertMatch(inserted, min<usize>(p, end - 3), head, tail);
+    insertMatch(inserted, min<usize>(p, end - 3));
   }
   if (p < stop && stop == end) {
     countLiterals(p, end);
@@ -95,12 +92,4 @@ function parse(p: usize, stop: usize, end: usize, isLazy: bool, width: u32, head
   quietFrom = quiet;
   setSequencesEnd(at);
   return p;
-}
-
-export function parseFast(p: usize, stop: usize, end: usize): usize {
-  return parse(p, stop, end, false, 4, 2, 2);
-}
-
-export function parseBalanced(p: usize, stop: usize, end: usize): usize {
-  return parse(p, stop, end, true, 8, 12, 8);
 }

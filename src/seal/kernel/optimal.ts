@@ -71,7 +71,7 @@ function findMatches(p: usize, notes: usize, end: usize): usize {
       longest = length;
     }
   }
-  if (search(p, 8) != 0) {
+  if (search(p) != 0) {
     for (let i: usize = 0; i < 16 && longest < limit; i += 2) {
       const less: usize = 0x7fff - load<u16>(i, NEARNESS);
       const there = p - 1 - less;

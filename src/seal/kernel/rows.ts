@@ -61,9 +61,9 @@ function keyOf(now: v128, farthest: usize, near: u32): i32 {
   return (ctz<i32>(~same) << 16) | near;
 }
 
-/** Inserts `p`, and returns the best key among the first `width` places of its row: 2, 4 or 8. */
+/** Inserts `p`, and returns the best key among the places of its row. */
 @inline
-export function search(p: usize, width: u32): u32 {
+export function search(p: usize): u32 {
   const hash = hashOf(p);
   const row = rowOf(hash);
   const here = i16x8.splat(<i16>p);
@@ -73,8 +73,7 @@ export function search(p: usize, width: u32): u32 {
   store<u64>(row, (tags << 8) | (hash & 0xff), TAGS);
   // Whether a byte of the tags equals this one's.
   const differing = tags ^ (<u64>(hash & 0xff) * 0x0101010101010101);
-  const highBits = <u64>0x8080808080808080 >> (64 - 8 * width);
-  if (((differing - 0x0101010101010101) & ~differing & highBits) == 0) return 0;
+  if (((differing - 0x0101010101010101) & ~differing & 0x8080808080808080) == 0) return 0;
 
   // 0x8000 - distance. What is too far becomes distance 1, which is always there.
   const near = i16x8.min_u(
@@ -85,29 +84,23 @@ export function search(p: usize, width: u32): u32 {
   const now = v128.load(p);
   const farthest = p - 0x8000;
   // A tree of comparisons: its result is there sooner than that of a row of them.
-  let best = max<i32>(
+  const a = max<i32>(
     keyOf(now, farthest, i16x8.extract_lane_u(near, 0)),
     keyOf(now, farthest, i16x8.extract_lane_u(near, 1)),
   );
-  if (width > 2) {
-    const b = max<i32>(
-      keyOf(now, farthest, i16x8.extract_lane_u(near, 2)),
-      keyOf(now, farthest, i16x8.extract_lane_u(near, 3)),
-    );
-    best = max<i32>(best, b);
-  }
-  if (width > 4) {
-    const c = max<i32>(
-      keyOf(now, farthest, i16x8.extract_lane_u(near, 4)),
-      keyOf(now, farthest, i16x8.extract_lane_u(near, 5)),
-    );
-    const d = max<i32>(
-      keyOf(now, farthest, i16x8.extract_lane_u(near, 6)),
-      keyOf(now, farthest, i16x8.extract_lane_u(near, 7)),
-    );
-    best = max<i32>(best, max<i32>(c, d));
-  }
-  return best;
+  const b = max<i32>(
+    keyOf(now, farthest, i16x8.extract_lane_u(near, 2)),
+    keyOf(now, farthest, i16x8.extract_lane_u(near, 3)),
+  );
+  const c = max<i32>(
+    keyOf(now, farthest, i16x8.extract_lane_u(near, 4)),
+    keyOf(now, farthest, i16x8.extract_lane_u(near, 5)),
+  );
+  const d = max<i32>(
+    keyOf(now, farthest, i16x8.extract_lane_u(near, 6)),
+    keyOf(now, farthest, i16x8.extract_lane_u(near, 7)),
+  );
+  return max<i32>(max<i32>(a, b), max<i32>(c, d));
 }
 
 /** The key of the longest match at `p`, which was searched last with the result that LONG bytes match somewhere. */
