@@ -1,4 +1,4 @@
-import { accessSync, constants, readdirSync, statSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { errnoOf, messageOf, TundraError } from '../base/errors.js';
 import type { Level } from '../base/events.js';
 import {
@@ -13,6 +13,8 @@ import {
   rootKey,
 } from '../base/path-key.js';
 import { readEntry, type SourceEntry } from './entry.js';
+import { columns, entryTypes, readRow } from './entry-rows.js';
+import { type NativeFolders, nativeFolders } from './native-folder.js';
 import { Owners } from './owners.js';
 import type { Selection } from './selection.js';
 import { childPath } from './source-path.js';
@@ -39,6 +41,8 @@ export interface WalkOptions {
   /** Take what symbolic links lead to in place of the links (`--copy-links`). */
   followLinks?: boolean;
   owners?: Owners;
+  /** Reads folders faster; left out: what this machine has for it. */
+  native?: NativeFolders | undefined;
   /** Only these paths are given and told of, none of which waits for another to be included. */
   range?: KeyRange;
   onWarning(kind: WalkWarning, key: PathKey, text: string): void;
@@ -55,7 +59,13 @@ export interface WalkOptions {
  */
 export function* walk(root: Latin1, selection: Selection, options: WalkOptions): Generator<SourceEntry> {
   const followLinks = options.followLinks ?? false;
-  const reader: Reader = { followLinks, owners: options.owners ?? new Owners(), warn: options.onWarning };
+  const reader: Reader = {
+    followLinks,
+    owners: options.owners ?? new Owners(),
+    native: 'native' in options ? options.native : nativeFolders(),
+    rows: new Float64Array(rowsAhead * columns),
+    warn: options.onWarning,
+  };
   /** What is before the range is for somebody else to tell of. */
   const silent: Reader = { ...reader, warn: () => {} };
   const { after, upTo } = options.range ?? allKeys;
@@ -68,19 +78,20 @@ export function* walk(root: Latin1, selection: Selection, options: WalkOptions):
   const waiting: SourceEntry[] = [];
   while (open.length > 0) {
     const directory = open[open.length - 1]!;
-    const name = directory.names[directory.next];
+    const index = directory.next;
+    const name = directory.names[index];
     if (name === undefined) {
       open.pop();
       if (directory.isScanned) waiting.pop();
       continue;
     }
-    directory.next += 1;
+    directory.next = index + 1;
     const key = childKey(directory.entry.key, name);
     const isBefore = after !== undefined && key <= after;
     if (isBefore && !isWithin(after, key)) continue;
     if (upTo !== undefined && key > upTo) return;
     const teller = isBefore ? silent : reader;
-    const entry = readChild(directory.entry, name, teller);
+    const entry = readChild(directory, index, key, teller);
     if (entry === undefined) continue;
     const verdict = selection(entry);
     if (verdict === 'exclude' || !isReadable(entry, teller)) continue;
@@ -102,14 +113,23 @@ export function* walk(root: Latin1, selection: Selection, options: WalkOptions):
 interface Reader {
   followLinks: boolean;
   owners: Owners;
+  native: NativeFolders | undefined;
+  /** Of the names in the deepest open directory, from `rowsStart` to `rowsEnd`. */
+  rows: Float64Array;
   warn: WalkOptions['onWarning'];
 }
+
+/** So many names of a directory are read at once, unless one of them is a directory. */
+const rowsAhead = 64;
 
 interface OpenDirectory {
   entry: SourceEntry;
   /** Its names in order, and the next one to read. */
   names: Latin1[];
   next: number;
+  /** Which of them the rows tell of. */
+  rowsStart: number;
+  rowsEnd: number;
   isScanned: boolean;
 }
 
@@ -151,24 +171,60 @@ function readRoot(root: Latin1, reader: Reader): SourceEntry {
 function openDirectory(entry: SourceEntry, isScanned: boolean, reader: Reader): OpenDirectory {
   let names: Latin1[] = [];
   try {
-    names = readdirSync(diskPath(entry.path), { encoding: 'latin1' }).sort();
+    names = reader.native?.names(entry.path) ?? readdirSync(diskPath(entry.path), { encoding: 'latin1' });
+    names.sort();
   } catch (error) {
     warn(reader, 'cannot-list', entry, error);
   }
-  return { entry, names, next: 0, isScanned };
+  return { entry, names, next: 0, rowsStart: 0, rowsEnd: 0, isScanned };
 }
 
-function readChild(parent: SourceEntry, name: Latin1, reader: Reader): SourceEntry | undefined {
-  const key = childKey(parent.key, name);
-  const path = childPath(parent.path, name);
+function readChild(
+  directory: OpenDirectory,
+  index: number,
+  key: PathKey,
+  reader: Reader,
+): SourceEntry | undefined {
+  const { names, entry: parent } = directory;
+  const { owners, followLinks } = reader;
+  const path = childPath(parent.path, names[index]!);
   try {
-    const found = readEntry(key, path, reader.owners, reader.followLinks);
+    const found = readFast(directory, index, key, path, reader) ?? readEntry(key, path, owners, followLinks);
     if (typeof found !== 'string') return found;
     warn(reader, found === 'gone' ? 'vanished' : found, { key, path });
   } catch (error) {
     warn(reader, 'cannot-stat', { key, path }, error);
   }
   return undefined;
+}
+
+/** An entry that native calls read, undefined if they did not. */
+function readFast(
+  directory: OpenDirectory,
+  index: number,
+  key: PathKey,
+  path: Latin1,
+  { native, rows, followLinks, owners }: Reader,
+): SourceEntry | undefined {
+  if (native === undefined) return undefined;
+  if (index >= directory.rowsEnd) {
+    directory.rowsStart = index;
+    directory.rowsEnd = index + native.read(directory.entry.path, directory.names, index, rows, followLinks);
+  }
+  const at = (index - directory.rowsStart) * columns;
+  const type = entryTypes[rows[at]!];
+  if (type === undefined) return undefined;
+  const linkTarget = type === 'symlink' ? targetOf(path) : '';
+  return linkTarget === undefined ? undefined : readRow(rows, at, { key, path, linkTarget }, owners);
+}
+
+/** Undefined if it cannot be read. */
+function targetOf(path: Latin1): Latin1 | undefined {
+  try {
+    return readlinkSync(diskPath(path), 'latin1');
+  } catch {
+    return undefined;
+  }
 }
 
 const ownUid = process.geteuid?.();
