@@ -28,7 +28,7 @@ import { signatureBlockSize, signatureSizeBytes } from '../rsync/signature-forma
 import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
 import { RecordReader } from '../source/records.js';
-import { walkWarnings } from '../source/walk.js';
+import { walkWarnings } from '../source/walk-warnings.js';
 import { BlockPacker, type DataReader, headerOf, type PackedBatch, PiecesMissing } from '../volume/packer.js';
 import { type SlotRing, SlotWriter } from '../volume/slots.js';
 import { EventBatch } from './event-batch.js';

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { EntryType } from '../base/attributes.js';
 import type { SourceEntry } from './entry.js';
-import { packEntries, unpackEntries } from './entry-batch.js';
+import { type EntryBatch, EntryBatchWriter, unpackEntries } from './entry-batch.js';
+import { columns, writeRow } from './entry-rows.js';
 import { Owners } from './owners.js';
 
 /** Names for some ids; no program is asked for others. */
@@ -66,6 +67,16 @@ function entriesIn(root: string) {
       },
     );
   return fc.array(entry, { maxLength: 20 });
+}
+
+function packEntries(entries: readonly SourceEntry[]): EntryBatch {
+  const writer = new EntryBatchWriter(20);
+  const rows = new Float64Array(2 * columns);
+  for (const entry of entries) {
+    writeRow(rows, columns, entry);
+    writer.add({ key: entry.key, rows, rowAt: columns, linkTarget: entry.attributes.linkTarget });
+  }
+  return writer.take();
 }
 
 describe('an EntryBatch', () => {

@@ -1,6 +1,6 @@
 import { type Latin1, type PathKey, slashPath } from '../base/path-key.js';
 import type { SourceEntry } from './entry.js';
-import { columns, entryTypes, readRow, writeRow } from './entry-rows.js';
+import { columns, entryTypes, readRow } from './entry-rows.js';
 import type { Owners } from './owners.js';
 import { childPath } from './source-path.js';
 
@@ -10,24 +10,55 @@ import { childPath } from './source-path.js';
  */
 export interface EntryBatch {
   keys: PathKey[];
-  /** A row for each entry. */
+  /** A row for each entry; what is behind them says nothing. */
   numbers: Float64Array;
   /** Targets of the symbolic links among them, in order. */
   linkTargets: Latin1[];
 }
 
-export function packEntries(entries: readonly SourceEntry[]): EntryBatch {
-  const numbers = new Float64Array(entries.length * columns);
-  const linkTargets: Latin1[] = [];
-  const keys = entries.map((entry, index) => {
-    writeRow(numbers, index * columns, entry);
-    if (entry.attributes.type === 'symlink') linkTargets.push(entry.attributes.linkTarget);
-    return entry.key;
-  });
-  return { keys, numbers, linkTargets };
+/** What an entry goes into a batch by: see `TreeWalk`. */
+export interface EntryRow {
+  key: PathKey;
+  rows: Float64Array;
+  rowAt: number;
+  linkTarget: Latin1;
 }
 
-/** The inverse of `packEntries`, for the same root. */
+/** Gathers entries until there are enough of them for a batch. */
+export class EntryBatchWriter {
+  readonly #limit: number;
+  #keys: PathKey[] = [];
+  #numbers: Float64Array;
+  #linkTargets: Latin1[] = [];
+
+  constructor(limit: number) {
+    this.#limit = limit;
+    this.#numbers = new Float64Array(limit * columns);
+  }
+
+  /** To be taken before another entry is added. */
+  get isFull(): boolean {
+    return this.#keys.length === this.#limit;
+  }
+
+  add({ key, rows, rowAt, linkTarget }: EntryRow): void {
+    const numbers = this.#numbers;
+    const start = this.#keys.push(key) * columns - columns;
+    for (let column = 0; column < columns; column++) numbers[start + column] = rows[rowAt + column]!;
+    if (entryTypes[rows[rowAt]!] === 'symlink') this.#linkTargets.push(linkTarget);
+  }
+
+  /** What has been gathered. The next batch is begun. */
+  take(): EntryBatch {
+    const batch = { keys: this.#keys, numbers: this.#numbers, linkTargets: this.#linkTargets };
+    this.#keys = [];
+    this.#numbers = new Float64Array(this.#limit * columns);
+    this.#linkTargets = [];
+    return batch;
+  }
+}
+
+/** The entries of a batch that was made for the same root. */
 export function* unpackEntries(batch: EntryBatch, root: Latin1, owners: Owners): Generator<SourceEntry> {
   const { keys, numbers, linkTargets } = batch;
   let links = 0;
