@@ -49,6 +49,8 @@ try {
     const batch = gathered.take();
     port.postMessage({ kind: 'entries', batch, events, errors } satisfies WalkMessage, [
       batch.numbers.buffer as ArrayBuffer,
+      batch.keyLengths.buffer as ArrayBuffer,
+      batch.keyRests.buffer as ArrayBuffer,
     ]);
     gate.announce();
     events = [];

@@ -2,6 +2,7 @@ import { accessSync, constants, readdirSync, readlinkSync, statSync } from 'node
 import { TundraError } from '../base/errors.js';
 import {
   allKeys,
+  baseName,
   childKey,
   diskPath,
   displayBytes,
@@ -9,6 +10,7 @@ import {
   type KeyRange,
   type Latin1,
   type PathKey,
+  parentKey,
   rootKey,
 } from '../base/path-key.js';
 import { readEntry, type SourceEntry } from './entry.js';
@@ -46,8 +48,12 @@ export function* walk(root: Latin1, selection: Selection, options: WalkOptions):
  * it is a socket.
  */
 export class TreeWalk {
-  /** The entry it stands at: its key, its row (see `entry-rows.ts`) and the target of a link. Rows change with every step. */
-  key: PathKey = rootKey;
+  /**
+   * The entry it stands at: the key of its directory, undefined for the root, and its name there; its row (see
+   * `entry-rows.ts`), which changes with the next step; and the target of a link.
+   */
+  folderKey: PathKey | undefined;
+  name: Latin1 = '';
   rows: Float64Array;
   rowAt = 0;
   linkTarget: Latin1 = '';
@@ -66,9 +72,8 @@ export class TreeWalk {
   #due: SourceEntry[] = [];
   /** Whether the directory it stands at is to be opened before the next step. */
   #isToEnter = false;
-  /** The folder of the current entry and its name there; its path and the entry itself, once somebody asked. */
-  #folder: Latin1 = '';
-  #name: Latin1 = '';
+  /** The path of its directory; its own path and the entry as an object, once somebody asked. */
+  #folderPath: Latin1 = '';
   #path: Latin1 | undefined;
   #entry: SourceEntry | undefined;
   /** Of the names in the deepest open directory. */
@@ -112,16 +117,23 @@ export class TreeWalk {
         continue;
       }
       directory.next = index + 1;
-      const key = childKey(directory.key, name);
-      const isBefore = after !== undefined && key <= after;
-      if (isBefore && !isWithin(after, key)) continue;
-      if (upTo !== undefined && key > upTo) {
-        this.#open.length = 0;
-        return false;
+      let isBefore = false;
+      if (after !== undefined || upTo !== undefined) {
+        const key = childKey(directory.key, name);
+        isBefore = after !== undefined && key <= after;
+        if (isBefore && !isWithin(after as PathKey, key)) continue;
+        if (upTo !== undefined && key > upTo) {
+          this.#open.length = 0;
+          return false;
+        }
       }
       this.#isSilent = isBefore;
-      if (this.#readChild(directory, index, key) && this.#take() && !isBefore) return true;
+      if (this.#readChild(directory, index) && this.#take() && !isBefore) return true;
     }
+  }
+
+  get key(): PathKey {
+    return this.folderKey === undefined ? rootKey : childKey(this.folderKey, this.name);
   }
 
   /** The entry it stands at, as an object. */
@@ -136,7 +148,7 @@ export class TreeWalk {
   }
 
   #pathNow(): Latin1 {
-    this.#path ??= childPath(this.#folder, this.#name);
+    this.#path ??= childPath(this.#folderPath, this.name);
     return this.#path;
   }
 
@@ -179,7 +191,8 @@ export class TreeWalk {
     writeRow(this.#ownRow, 0, entry);
     this.rows = this.#ownRow;
     this.rowAt = 0;
-    this.key = entry.key;
+    this.folderKey = parentKey(entry.key);
+    this.name = baseName(entry.key);
     this.#path = entry.path;
     this.linkTarget = entry.attributes.linkTarget;
     this.#entry = entry;
@@ -222,15 +235,14 @@ export class TreeWalk {
   }
 
   /** Stands at a name in a directory; false if nothing could be read there. */
-  #readChild(directory: OpenDirectory, index: number, key: PathKey): boolean {
-    this.#folder = directory.path;
-    this.#name = directory.names[index]!;
+  #readChild(directory: OpenDirectory, index: number): boolean {
+    this.folderKey = directory.key;
+    this.name = directory.names[index]!;
+    this.#folderPath = directory.path;
     this.#path = undefined;
-    if (this.#readFast(directory, index)) {
-      this.key = key;
-      this.#entry = undefined;
-      return true;
-    }
+    this.#entry = undefined;
+    if (this.#readFast(directory, index)) return true;
+    const key = this.key;
     const path = this.#pathNow();
     try {
       const found = readEntry(key, path, this.#owners, this.#followLinks);
