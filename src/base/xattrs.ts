@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
+import { type Koffi, loadKoffi } from './koffi.js';
 import { throughNativeGate } from './native-gate.js';
 import type { Latin1 } from './path-key.js';
 
@@ -34,21 +34,13 @@ export function xattrCalls(): XattrCalls | undefined {
   return loaded.calls;
 }
 
-type Foreign = (...parameters: unknown[]) => number;
-
-/** The part of koffi that is used. */
-interface Koffi {
-  load(library: null): { func(declaration: string): Foreign };
-  errno(): number;
-}
-
 /** The system's limits of a list of names and of a value are 64 KiB. */
 const mostBytes = 65536;
 
 function load(): XattrCalls | undefined {
-  if (process.platform !== 'linux') return undefined;
+  const koffi = loadKoffi();
   try {
-    return callsBy(createRequire(import.meta.url)('koffi') as Koffi);
+    return koffi && callsBy(koffi);
   } catch {
     return undefined;
   }

@@ -45,6 +45,16 @@ export class IndexUpdate {
     else this.#kept++;
   }
 
+  /** Whether paths that are as they were may be passed by: nothing is written yet. */
+  get mayPass(): boolean {
+    return this.#writer === undefined;
+  }
+
+  /** A path that is as it was has been passed by. */
+  passed(): void {
+    this.#kept++;
+  }
+
   /** The path is new, or is not as it was. */
   replace(entry: IndexEntry): void {
     this.#begin();

@@ -1,6 +1,12 @@
 import { TundraError } from '../base/errors.js';
 import { displayKey } from '../base/path-key.js';
-import { digestOfSignatures, type IndexEntry, SignatureIndexReader } from './signature-index.js';
+import {
+  digestOfSignatures,
+  type IndexEntry,
+  type OwnerIds,
+  type PresentPath,
+  SignatureIndexReader,
+} from './signature-index.js';
 import { type KnownSignatures, SignatureSource } from './signature-store.js';
 
 /** The newest signatures of a chain by its index: a signature file is unpacked only as far as data of it is asked for. */
@@ -35,6 +41,13 @@ export class IndexedSignatures implements KnownSignatures {
   next(): IndexEntry | undefined {
     this.#current = this.#index.next();
     return this.#current;
+  }
+
+  /** Passes by the next path where it is just the present one; else it is still the next. The path before must have been
+   *  the same too. */
+  pass(present: PresentPath, ids: OwnerIds): boolean {
+    this.#current = undefined;
+    return this.#index.pass(present, ids);
   }
 
   async *data(): AsyncGenerator<Uint8Array> {

@@ -4,8 +4,9 @@ import { basename } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Attributes, EntryType } from '../base/attributes.js';
 import { TundraError } from '../base/errors.js';
+import { KeyBytes } from '../base/key-bytes.js';
 import { writeAllSync } from '../base/local-disk.js';
-import type { PathKey } from '../base/path-key.js';
+import type { Latin1, PathKey } from '../base/path-key.js';
 
 /**
  * What the signatures of a chain say of each path, without the signatures: a file beside them in the local archive, so
@@ -55,6 +56,28 @@ export interface IndexEntry {
   /** Milliseconds since 1970, as lstat tells: the path had exactly these records while this was its change time. 0 where
    *  that is not known. */
   changeTimeMs: number;
+}
+
+/** A path as it is now, that may be just what the index says. */
+export interface PresentPath {
+  /** Its key, as an index has it: bytes it shares with the key before it, and the rest. */
+  keyShared: number;
+  keyRests: Uint8Array;
+  keyRestAt: number;
+  keyRestLength: number;
+  type: EntryType;
+  mode: number;
+  uid: number;
+  gid: number;
+  mtimeSeconds: number;
+  linkTarget: Latin1;
+  changeTimeMs: number;
+}
+
+/** What names of owners stand for now; undefined where there is no such name. */
+export interface OwnerIds {
+  userId(name: Latin1): number | undefined;
+  groupId(name: Latin1): number | undefined;
 }
 
 /** What an index must fit. Errors: those of the file system. */
@@ -192,9 +215,11 @@ export class SignatureIndexReader {
   #block: Buffer = Buffer.alloc(0);
   #end = 0;
   #at = 0;
-  #previous: PathKey = '';
-  #isFirst = true;
-  readonly #owners: Pick<Attributes, 'uid' | 'gid' | 'uname' | 'gname'>[] = [];
+  readonly #key = new KeyBytes();
+  #isBegun = false;
+  /** The key read last, where there is a string of it. */
+  #previous: PathKey | undefined;
+  readonly #owners: Owner[] = [];
 
   private constructor(path: string, fd: number, body: IndexBody) {
     this.#path = path;
@@ -226,13 +251,16 @@ export class SignatureIndexReader {
   next(): IndexEntry | undefined {
     const isBlockStart = this.#at === this.#end;
     if (isBlockStart && !this.#readBlock()) return undefined;
+    const previous = this.#previous ?? (this.#isBegun ? this.#key.key() : undefined);
+    this.#isBegun = true;
     const shared = this.#number();
-    const rest = this.#text();
-    if (isBlockStart && shared > 0) this.#fail();
-    const key = shared === 0 ? rest : this.#previous.slice(0, shared) + rest;
-    if (key <= this.#previous && !this.#isFirst) this.#fail();
+    const rest = this.#number();
+    if (shared > (isBlockStart ? 0 : this.#key.length) || rest > this.#end - this.#at) this.#fail();
+    this.#key.step(shared, this.#block, this.#at, rest);
+    this.#at += rest;
+    const key = this.#key.key();
+    if (previous !== undefined && key <= previous) this.#fail();
     this.#previous = key;
-    this.#isFirst = false;
     const form = this.#number();
     const type = types[form >> typeShift];
     if (type === undefined) this.#fail();
@@ -268,16 +296,79 @@ export class SignatureIndexReader {
     return { key, kind, attributes, file, changeTimeMs };
   }
 
+  /**
+   * Passes by the next path where it is the present one, with the same attributes and the same change time, and so with the same
+   * records. Else nothing is read: `next` then tells more. The path before must have been the same too.
+   *
+   * For links the target counts, as it does where entries are compared; devices are left to that.
+   */
+  pass(present: PresentPath, ids: OwnerIds): boolean {
+    if (this.#at === this.#end && !this.#readBlock()) return false;
+    const start = this.#at;
+    if (this.#isSame(present, ids)) {
+      this.#key.step(present.keyShared, present.keyRests, present.keyRestAt, present.keyRestLength);
+      this.#previous = undefined;
+      this.#isBegun = true;
+      return true;
+    }
+    this.#at = start;
+    return false;
+  }
+
+  #isSame(present: PresentPath, ids: OwnerIds): boolean {
+    const { keyRests, keyRestAt, keyRestLength } = present;
+    // At the start of a block keys are whole there: such a path is not passed.
+    if (this.#number() !== present.keyShared || this.#number() !== keyRestLength) return false;
+    const block = this.#block;
+    const at = this.#at;
+    for (let i = 0; i < keyRestLength; i++) if (block[at + i] !== keyRests[keyRestAt + i]) return false;
+    this.#at = at + keyRestLength;
+    const form = this.#number();
+    const { type } = present;
+    if (types[form >> typeShift] !== type || (form & formBits.changeTime) === 0) return false;
+    const mode = this.#number();
+    const owner = this.#owners[this.#number()];
+    if (owner === undefined) return false;
+    const mtimeSeconds = this.#number();
+    this.#number();
+    if (type === 'symlink') {
+      if (this.#text() !== present.linkTarget) return false;
+    } else if (type === 'char-device' || type === 'block-device') {
+      return false;
+    } else {
+      owner.ids ??= {
+        uid: ids.userId(owner.uname) ?? owner.uid,
+        gid: ids.groupId(owner.gname) ?? owner.gid,
+      };
+      const isSame =
+        mode === present.mode &&
+        owner.ids.uid === present.uid &&
+        owner.ids.gid === present.gid &&
+        // The index has 0 for all times before 1970.
+        mtimeSeconds === Math.max(present.mtimeSeconds, 0);
+      if (!isSame) return false;
+    }
+    if ((form & formBits.records) !== 0) this.#at += this.#number();
+    if (this.#at + 8 > this.#end || block.readDoubleLE(this.#at) !== present.changeTimeMs) return false;
+    this.#at += 8;
+    return true;
+  }
+
   close(): void {
     closeSync(this.#fd);
   }
 
-  #owner(): Pick<Attributes, 'uid' | 'gid' | 'uname' | 'gname'> {
+  #owner(): Owner {
     const place = this.#number();
     const known = this.#owners[place];
     if (known !== undefined) return known;
     if (place !== this.#owners.length) this.#fail();
-    const owner = { uid: this.#number(), gid: this.#number(), uname: this.#text(), gname: this.#text() };
+    const owner: Owner = {
+      uid: this.#number(),
+      gid: this.#number(),
+      uname: this.#text(),
+      gname: this.#text(),
+    };
     this.#owners[place] = owner;
     return owner;
   }
@@ -319,6 +410,11 @@ export class SignatureIndexReader {
       advice: 'Remove this file: the next backup makes it anew.',
     });
   }
+}
+
+interface Owner extends Pick<Attributes, 'uid' | 'gid' | 'uname' | 'gname'> {
+  /** What its names stand for now, once somebody asked. */
+  ids?: { uid: number; gid: number };
 }
 
 function readTrailer(fd: number, digest: Uint8Array): IndexBody | undefined {

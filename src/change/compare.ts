@@ -41,19 +41,25 @@ export class Comparison<Current extends CurrentEntry, Known extends KnownEntry> 
   readonly #knownEntries: KnownEntries<Known>;
   readonly #owners: OwnerIds;
   readonly #sameRecords: (current: Current, known: Known) => boolean;
+  readonly #passSame: () => void;
   #current: Current | undefined;
   #known: Known | undefined;
   /** Whether the last change has used up the entry of that side. */
   #takesCurrent = true;
   #takesKnown = true;
 
-  /** @param sameRecords whether the records of two paths are the same whose other attributes are */
+  /**
+   * @param sameRecords whether the records of two paths are the same whose other attributes are
+   * @param passSame passes by what comes next on both sides, as long as it is unchanged, so that it need not be told of
+   */
   constructor(
     currentEntries: Iterable<Current>,
     knownEntries: KnownEntries<Known>,
     owners: OwnerIds,
     sameRecords: (current: Current, known: Known) => boolean = () => true,
+    passSame: () => void = () => {},
   ) {
+    this.#passSame = passSame;
     this.#sameRecords = sameRecords;
     this.#currentEntries = currentEntries[Symbol.iterator]();
     this.#knownEntries = knownEntries;
@@ -65,6 +71,7 @@ export class Comparison<Current extends CurrentEntry, Known extends KnownEntry> 
    * with before the next one is asked for: the known side's data is only there until then.
    */
   next(): Change<Current, Known> | undefined | Promise<Change<Current, Known> | undefined> {
+    if (this.#takesCurrent && this.#takesKnown) this.#passSame();
     if (this.#takesCurrent) {
       const { done, value } = this.#currentEntries.next();
       this.#current = done === true ? undefined : value;

@@ -28,7 +28,7 @@ import { signatureBlockSize, signatureSizeBytes } from '../rsync/signature-forma
 import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
 import { RecordReader } from '../source/records.js';
-import { walkWarnings } from '../source/walk.js';
+import { walkWarnings } from '../source/walk-warnings.js';
 import { BlockPacker, type DataReader, headerOf, type PackedBatch, PiecesMissing } from '../volume/packer.js';
 import { type SlotRing, SlotWriter } from '../volume/slots.js';
 import { EventBatch } from './event-batch.js';
@@ -37,7 +37,7 @@ import { Replay } from './replay.js';
 import type { InterruptedFile, ResumePoint } from './resume.js';
 import { cannotProcess } from './source-events.js';
 import { SourceFile } from './source-file.js';
-import { entriesOfWalk } from './walk-ahead.js';
+import { WalkReader } from './walk-ahead.js';
 
 /** What the thread is started with. */
 export interface BackupThreadInput {
@@ -128,7 +128,7 @@ class SourceThread {
 
   async run(): Promise<void> {
     const { root, walk } = this.#input;
-    const current = entriesOfWalk(root, walk.port, walk.gate, this.#owners, (events, errors) => {
+    const walked = new WalkReader(root, walk, this.#owners, (events, errors) => {
       this.#counts.errors += errors;
       for (const event of events) this.#events.add(event);
     });
@@ -144,10 +144,12 @@ class SourceThread {
       });
     }
     const changes = new Comparison<SourceEntry, SignatureEntry>(
-      current,
+      walked,
       known,
       this.#owners,
       (entry, signature) => this.#records.isSame(entry, signature),
+      // What was stored before an interruption is looked at path by path.
+      indexed && resume === undefined ? () => this.#passUnchanged(walked, indexed) : undefined,
     );
     let replay = this.#replay(resume);
     try {
@@ -179,6 +181,21 @@ class SourceThread {
     this.#counts.rawDeltaSizeBytes = this.#packer.dataBytes;
     const updated = this.#index?.finish(indexed?.body);
     this.#send({ kind: 'done', counts: this.#counts, fileListCount, index: updated });
+  }
+
+  /** Counts what comes next as long as it is as the index has it: most are, and need no object then. */
+  #passUnchanged(walked: WalkReader, indexed: IndexedSignatures): void {
+    const { at } = walked;
+    if (this.#index?.mayPass === false) return;
+    while (walked.next()) {
+      if (!indexed.pass(at, this.#owners)) {
+        walked.hold();
+        return;
+      }
+      this.#counts.sourceFiles++;
+      this.#counts.sourceFileSizeBytes += at.sizeBytes;
+      this.#index?.passed();
+    }
   }
 
   #replay(resume: ResumePoint | undefined): Replay | undefined {

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import type { OperationEvent } from '../base/events.js';
 import { diskPath, type Latin1, type PathKey, slashPath } from '../base/path-key.js';
 import type { SelectionRoot } from '../source/selection.js';
-import { type WalkWarning, walkWarnings } from '../source/walk.js';
+import { type WalkWarning, walkWarnings } from '../source/walk-warnings.js';
 
 /** The machine log's code for a path that could not be backed up or restored. */
 export const cannotProcess = 12;

@@ -3,7 +3,7 @@ import { errorOfPlain, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import type { Latin1 } from '../base/path-key.js';
 import type { SourceEntry } from '../source/entry.js';
-import { unpackEntries } from '../source/entry-batch.js';
+import { EntryBatchReader } from '../source/entry-batch.js';
 import type { Owners } from '../source/owners.js';
 import type { WalkMessage } from './walk-thread.js';
 
@@ -61,24 +61,64 @@ function give(counts: Int32Array, at: number): void {
   Atomics.notify(counts, at, 1);
 }
 
-/** The entries that a walking thread sends; blocks its own thread while there is none. */
-export function* entriesOfWalk(
-  root: Latin1,
-  port: MessagePort,
-  gateBuffer: SharedArrayBuffer,
-  owners: Owners,
-  onWarnings: (events: OperationEvent[], errors: number) => void,
-): Generator<SourceEntry> {
-  const gate = new WalkGate(gateBuffer);
-  for (;;) {
-    gate.wait();
-    const received = receiveMessageOnPort(port) as { message: WalkMessage } | undefined;
+/** The entries that a walking thread sends. Blocks its own thread while there is none. */
+export class WalkReader implements Iterable<SourceEntry> {
+  readonly #port: MessagePort;
+  readonly #gate: WalkGate;
+  readonly #onWarnings: (events: OperationEvent[], errors: number) => void;
+  /** What it stands at. */
+  readonly at: EntryBatchReader;
+  #isHeld = false;
+  #isInBatch = false;
+  #isEnded = false;
+
+  constructor(
+    root: Latin1,
+    walk: { port: MessagePort; gate: SharedArrayBuffer },
+    owners: Owners,
+    onWarnings: (events: OperationEvent[], errors: number) => void,
+  ) {
+    this.#port = walk.port;
+    this.#gate = new WalkGate(walk.gate);
+    this.#onWarnings = onWarnings;
+    this.at = new EntryBatchReader(root, owners);
+  }
+
+  /** Steps to the next entry; false at the end. Errors: those of the walk. */
+  next(): boolean {
+    if (this.#isHeld) {
+      this.#isHeld = false;
+      return true;
+    }
+    while (!this.#isInBatch || !this.at.next()) {
+      if (this.#isInBatch) this.#gate.leave();
+      this.#isInBatch = !this.#isEnded && this.#receive();
+      if (!this.#isInBatch) return false;
+    }
+    return true;
+  }
+
+  /** The next step goes nowhere. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** The entries from the next step on, as objects. */
+  *[Symbol.iterator](): Generator<SourceEntry> {
+    while (this.next()) yield this.at.entry();
+  }
+
+  /** Begins a batch; false if there is none any more. */
+  #receive(): boolean {
+    this.#gate.wait();
+    const received = receiveMessageOnPort(this.#port) as { message: WalkMessage } | undefined;
     if (received === undefined) throw new TundraError('unexpected', 'a message of the walk was lost');
     const { message } = received;
-    if (message.kind === 'end') return;
     if (message.kind === 'failed') throw errorOfPlain(message.error);
-    if (message.events.length > 0) onWarnings(message.events, message.errors);
-    yield* unpackEntries(message.batch, root, owners);
-    gate.leave();
+    this.#isEnded = message.kind === 'end';
+    if (message.kind === 'end') return false;
+    if (message.events.length > 0) this.#onWarnings(message.events, message.errors);
+    this.at.begin(message.batch);
+    return true;
   }
 }

@@ -3,7 +3,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../base/errors.js';
 import type { Latin1 } from '../base/path-key.js';
 import { Owners } from '../source/owners.js';
-import { entriesOfWalk } from './walk-ahead.js';
+import { WalkReader } from './walk-ahead.js';
 
 export interface WalkReaderInput {
   root: Latin1;
@@ -25,7 +25,7 @@ if (parentPort !== null) {
   const { root, port, gate, limit } = workerData as WalkReaderInput;
   const result: WalkReaderResult = { keys: [], warnings: [], errors: 0, failure: undefined };
   try {
-    const entries = entriesOfWalk(root, port, gate, new Owners(), (events, errors) => {
+    const entries = new WalkReader(root, { port, gate }, new Owners(), (events, errors) => {
       result.errors += errors;
       for (const event of events) if ('text' in event) result.warnings.push(event.text);
     });

@@ -4,11 +4,11 @@ import { workerData } from 'node:worker_threads';
 import { type PlainError, plainError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import type { Latin1 } from '../base/path-key.js';
-import type { SourceEntry } from '../source/entry.js';
-import { type EntryBatch, packEntries } from '../source/entry-batch.js';
+import { type EntryBatch, EntryBatchWriter } from '../source/entry-batch.js';
 import { Owners } from '../source/owners.js';
 import { createSelection, type SelectionRule } from '../source/selection.js';
-import { walk, walkWarnings } from '../source/walk.js';
+import { TreeWalk } from '../source/walk.js';
+import { walkWarnings } from '../source/walk-warnings.js';
 import { selectionRoot, walkEvent } from './source-events.js';
 import { entriesPerBatch, WalkGate } from './walk-ahead.js';
 
@@ -35,7 +35,7 @@ try {
   const owners = new Owners();
   let events: OperationEvent[] = [];
   let errors = 0;
-  const entries = walk(root, createSelection(rules, selectionRoot(root)), {
+  const tree = new TreeWalk(root, createSelection(rules, selectionRoot(root)), {
     followLinks,
     owners,
     onWarning: (kind, key, text) => {
@@ -43,21 +43,22 @@ try {
       events.push(walkEvent(kind, root, key, text));
     },
   });
-  let gathered: SourceEntry[] = [];
+  const gathered = new EntryBatchWriter(entriesPerBatch);
   const send = () => {
     gate.enter();
-    const batch = packEntries(gathered);
+    const batch = gathered.take();
     port.postMessage({ kind: 'entries', batch, events, errors } satisfies WalkMessage, [
       batch.numbers.buffer as ArrayBuffer,
+      batch.keyLengths.buffer as ArrayBuffer,
+      batch.keyRests.buffer as ArrayBuffer,
     ]);
     gate.announce();
-    gathered = [];
     events = [];
     errors = 0;
   };
-  for (const entry of entries) {
-    gathered.push(entry);
-    if (gathered.length === entriesPerBatch || events.length === entriesPerBatch) send();
+  while (tree.next()) {
+    gathered.add(tree);
+    if (gathered.isFull || events.length >= entriesPerBatch) send();
   }
   send();
   port.postMessage({ kind: 'end' } satisfies WalkMessage);

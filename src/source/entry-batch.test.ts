@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { EntryType } from '../base/attributes.js';
+import { baseName, parentKey } from '../base/path-key.js';
 import type { SourceEntry } from './entry.js';
-import { packEntries, unpackEntries } from './entry-batch.js';
+import { type EntryBatch, EntryBatchReader, EntryBatchWriter } from './entry-batch.js';
+import { columns, writeRow } from './entry-rows.js';
 import { Owners } from './owners.js';
 
 /** Names for some ids; no program is asked for others. */
@@ -68,17 +70,69 @@ function entriesIn(root: string) {
   return fc.array(entry, { maxLength: 20 });
 }
 
+function packEntries(entries: readonly SourceEntry[], writer: EntryBatchWriter): EntryBatch {
+  const rows = new Float64Array(2 * columns);
+  for (const { key, ...entry } of entries) {
+    writeRow(rows, columns, { key, ...entry });
+    const { linkTarget } = entry.attributes;
+    writer.add({ folderKey: parentKey(key), name: baseName(key), rows, rowAt: columns, linkTarget });
+  }
+  return writer.take();
+}
+
 describe('an EntryBatch', () => {
-  it('holds all that its entries say, also when it went to another thread', () => {
+  it('holds all that its entries say, also when it went to another thread, and goes on where one ended', () => {
     for (const root of ['/', '/home/\xff', 'relative', '.']) {
       fc.assert(
-        fc.property(entriesIn(root), (entries) => {
-          const batch = packEntries(entries);
-          const received = structuredClone(batch, { transfer: [batch.numbers.buffer as ArrayBuffer] });
-          assert.deepEqual([...unpackEntries(received, root, testOwners())], entries);
+        fc.property(entriesIn(root), fc.nat(20), (entries, cut) => {
+          const writer = new EntryBatchWriter(20);
+          const reader = new EntryBatchReader(root, testOwners());
+          const read: SourceEntry[] = [];
+          for (const part of [entries.slice(0, cut), entries.slice(cut)]) {
+            const batch = packEntries(part, writer);
+            const buffers = [batch.numbers.buffer, batch.keyLengths.buffer, batch.keyRests.buffer];
+            reader.begin(structuredClone(batch, { transfer: buffers as ArrayBuffer[] }));
+            while (reader.next()) read.push(reader.entry());
+          }
+          assert.deepEqual(read, entries);
         }),
         { numRuns: 50 },
       );
     }
   });
+
+  it('holds keys longer than any usual one', () => {
+    const writer = new EntryBatchWriter(2);
+    const reader = new EntryBatchReader('/', testOwners());
+    const keys = ['a', 'b'].map((letter) => Array(300).fill(letter.repeat(250)).join('\0'));
+    const entries = keys.map((key) => ({ ...someEntry, key, path: `/${key.replaceAll('\0', '/')}` }));
+    reader.begin(packEntries(entries, writer));
+    assert.ok(reader.next());
+    assert.deepEqual(reader.entry(), entries[0]);
+    assert.ok(reader.next());
+    assert.deepEqual(reader.entry(), entries[1]);
+    assert.ok(!reader.next());
+  });
 });
+
+const someEntry: SourceEntry = {
+  key: '',
+  path: '',
+  attributes: {
+    type: 'file',
+    mode: 0o644,
+    uid: 1000,
+    gid: 100,
+    uname: 'me',
+    gname: 'us',
+    mtimeSeconds: 1,
+    linkTarget: '',
+    deviceMajor: 0,
+    deviceMinor: 0,
+  },
+  sizeBytes: 2,
+  device: 3,
+  inode: 4,
+  linkCount: 1,
+  changeTimeMs: 5,
+};

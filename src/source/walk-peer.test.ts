@@ -10,7 +10,8 @@ import { type PeerEntry, type PeerOption, peerWalks, type WalkQuestion } from '.
 import { selectedByPeer, selectedPaths } from './selected.fixture.js';
 import { createSelection } from './selection.js';
 import { oddTree, setLinkMtime, setMtime, testTree } from './tree.fixture.js';
-import { walk, walkWarnings } from './walk.js';
+import { walk } from './walk.js';
+import { walkWarnings } from './walk-warnings.js';
 
 describe('walk and selection, beside the peer', () => {
   it('select the same files', (t) => {

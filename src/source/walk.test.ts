@@ -9,7 +9,8 @@ import { diskPath, type KeyRange, type Latin1, type PathKey, slashPath } from '.
 import { type PeerWalk, peerWalks } from './peer.fixture.js';
 import { createSelection, type SelectionRule, selectAll } from './selection.js';
 import { oddTree, testFolder, testTree } from './tree.fixture.js';
-import { type WalkWarning, walk, walkWarnings } from './walk.js';
+import { walk } from './walk.js';
+import { type WalkWarning, walkWarnings } from './walk-warnings.js';
 
 interface Walked {
   paths: Latin1[];
