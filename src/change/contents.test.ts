@@ -147,9 +147,6 @@ describe('writeContents', () => {
       throw new Error('disk full');
     };
     const versions = [version('snapshot', Buffer.from('text')), version('diff', deltaOf({ copy: [0, 4] }))];
-    await assert.rejects(
-      writeContents(versions, () => '', full),
-      { message: 'disk full' },
-    );
+    await assert.rejects(async () => writeContents(versions, () => '', full), { message: 'disk full' });
   });
 });

@@ -12,11 +12,24 @@ export interface FileVersion {
 }
 
 /**
- * Puts a regular file together from its versions, oldest first, and hands the contents to `write` in order.
+ * Puts a regular file together from its versions, oldest first, and hands the contents to `write` in order. Returns a
+ * promise unless all of it was at hand.
  *
  * @param makeScratchPath names a new temporary file, for versions in between that are too large for memory
  */
-export async function writeContents(
+export function writeContents(
+  versions: readonly FileVersion[],
+  makeScratchPath: () => string,
+  write: (bytes: Uint8Array) => void,
+): Promise<void> | undefined {
+  const [only] = versions;
+  const whole = versions.length === 1 && only?.entry?.kind !== 'diff' ? only?.bufferedData() : undefined;
+  if (whole === undefined) return putTogether(versions, makeScratchPath, write);
+  write(whole);
+  return undefined;
+}
+
+async function putTogether(
   versions: readonly FileVersion[],
   makeScratchPath: () => string,
   write: (bytes: Uint8Array) => void,

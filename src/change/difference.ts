@@ -102,10 +102,12 @@ function permissions({ uid, gid, mode }: Attributes): string {
   return `${uid}:${gid} ${mode.toString(8)}`;
 }
 
+/** What was read of a file: nothing of it is needed once it was compared. */
+let buffer = Buffer.allocUnsafe(64 * 1024);
+
 /** Compares a file on disk with contents that come piece by piece. */
 export class FileComparison {
   readonly #fd: number;
-  #buffer = Buffer.allocUnsafe(64 * 1024);
   #same = true;
 
   constructor(path: Latin1) {
@@ -116,19 +118,19 @@ export class FileComparison {
   /** Compares the next bytes. */
   write(expected: Uint8Array): void {
     if (!this.#same) return;
-    if (this.#buffer.length < expected.length) this.#buffer = Buffer.allocUnsafe(expected.length);
+    if (buffer.length < expected.length) buffer = Buffer.allocUnsafe(expected.length);
     let filled = 0;
     while (filled < expected.length) {
-      const size = readSync(this.#fd, this.#buffer, filled, expected.length - filled, null);
+      const size = readSync(this.#fd, buffer, filled, expected.length - filled, null);
       if (size === 0) break;
       filled += size;
     }
-    this.#same = this.#buffer.compare(expected, 0, expected.length, 0, filled) === 0;
+    this.#same = buffer.compare(expected, 0, expected.length, 0, filled) === 0;
   }
 
   /** Whether all was the same and the file ends here. */
   finish(): boolean {
-    return this.#same && readSync(this.#fd, this.#buffer, 0, 1, null) === 0;
+    return this.#same && readSync(this.#fd, buffer, 0, 1, null) === 0;
   }
 
   close(): void {

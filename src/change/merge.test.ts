@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { PathKey } from '../base/path-key.js';
 import { collectAll, orderedPaths, paths } from './entries.fixture.js';
-import { type EntryStream, merge, type VersionKind } from './merge.js';
+import { type EntryStream, Merge, type VersionKind } from './merge.js';
 
 interface Entry {
   key: PathKey;
@@ -48,7 +48,7 @@ class SetStream implements EntryStream<Entry> {
 /** What a merge gives, a line for each path: `a: 0 snapshot, 2 diff`. */
 async function merged(streams: SetStream[]): Promise<string[]> {
   const lines: string[] = [];
-  for await (const versions of merge(streams))
+  for await (const versions of new Merge(streams))
     lines.push(
       line(
         versions[0]!.key!,
@@ -121,7 +121,7 @@ describe('merge', () => {
               assert.ok(given >= before.length, `${JSON.stringify(startKey)} after ${given} paths`);
             }),
         );
-        for await (const _ of merge(streams)) given++;
+        for await (const _ of new Merge(streams)) given++;
       }),
     );
   });
@@ -182,6 +182,6 @@ describe('merge', () => {
     const stream = new SetStream(0, [{ startKey: '', entries: [] }], () => {
       throw new Error('not there');
     });
-    await assert.rejects(collectAll(merge([stream])), { message: 'not there' });
+    await assert.rejects(collectAll(new Merge([stream])), { message: 'not there' });
   });
 });

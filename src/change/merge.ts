@@ -9,7 +9,8 @@ export interface EntryStream<Entry> extends Positioned {
   /** 0 for the full set, counting up. */
   readonly age: number;
   readonly entry: Entry | undefined;
-  advance(): Promise<void>;
+  /** Returns a promise where it must be waited for. */
+  advance(): Promise<void> | undefined;
 }
 
 export type VersionKind = 'snapshot' | 'diff' | 'deleted';
@@ -22,39 +23,73 @@ export type VersionKind = 'snapshot' | 'diff' | 'deleted';
  * A stream that only knows a bound is moved on (which may open a volume) just when the merge gets there. Error: `format`
  * where a stream goes back in order, as by a volume that begins before the path its manifest says.
  */
-export async function* merge<Stream extends EntryStream<{ kind: VersionKind }>>(
-  streams: readonly Stream[],
-): AsyncGenerator<Stream[]> {
-  const waiting = new PathHeap<Stream>();
-  for (const stream of streams) waiting.push(stream);
-  let last: PathKey | undefined;
-  for (;;) {
-    const key = waiting.peek()?.key;
-    if (key === undefined) return;
-    const versions: Stream[] = [];
-    let settled = true;
-    while (waiting.peek()?.key === key) {
-      const stream = waiting.pop() as Stream;
-      versions.push(stream);
-      if (stream.entry === undefined) settled = false;
-    }
-    if (!settled) {
-      for (const stream of versions) {
-        if (stream.entry === undefined) await stream.advance();
-        waiting.push(stream);
+export class Merge<Stream extends EntryStream<{ kind: VersionKind }>> {
+  readonly #waiting = new PathHeap<Stream>();
+  /** Those that the last path was taken from. */
+  #taken: Stream[] = [];
+  #last: PathKey | undefined;
+
+  constructor(streams: readonly Stream[]) {
+    for (const stream of streams) this.#waiting.push(stream);
+  }
+
+  /** The next path; undefined at the end. Most are there at once: to wait for nothing would take longer than the merge. */
+  next(): Stream[] | undefined | Promise<Stream[] | undefined> {
+    const waiting = this.#moveOn(this.#taken, 0);
+    return waiting === undefined ? this.#take() : waiting.then(() => this.#take());
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Stream[]> {
+    for (let next = await this.next(); next !== undefined; next = await this.next()) yield next;
+  }
+
+  #take(): Stream[] | undefined | Promise<Stream[] | undefined> {
+    for (;;) {
+      const key = this.#waiting.peek()?.key;
+      if (key === undefined) return undefined;
+      const versions: Stream[] = [];
+      let settled = true;
+      while (this.#waiting.peek()?.key === key) {
+        const stream = this.#waiting.pop() as Stream;
+        versions.push(stream);
+        if (stream.entry === undefined) settled = false;
       }
-      continue;
+      if (settled) {
+        const needed = this.#needed(key, versions);
+        this.#taken = versions;
+        if (needed.length > 0) return needed;
+      } else {
+        this.#taken = versions.filter(({ entry }) => entry === undefined);
+        for (const stream of versions) if (stream.entry !== undefined) this.#waiting.push(stream);
+      }
+      const waiting = this.#moveOn(this.#taken, 0);
+      if (waiting !== undefined) return waiting.then(() => this.#take());
     }
-    if (last !== undefined && key <= last) {
+  }
+
+  #needed(key: PathKey, versions: Stream[]): Stream[] {
+    if (this.#last !== undefined && key <= this.#last) {
       throw new TundraError('format', `${displayKey(key)} comes too late: the volumes are not in path order`);
     }
-    last = key;
-    const needed = neededVersions(versions);
-    if (needed.length > 0) yield needed;
-    for (const stream of versions) {
-      await stream.advance();
-      waiting.push(stream);
+    this.#last = key;
+    return neededVersions(versions);
+  }
+
+  /** Moves streams to their next entries or bounds, one after the other. */
+  #moveOn(streams: readonly Stream[], from: number): Promise<void> | undefined {
+    for (let i = from; i < streams.length; i++) {
+      const stream = streams[i] as Stream;
+      const waiting = stream.advance();
+      if (waiting !== undefined) {
+        return waiting.then(() => {
+          this.#waiting.push(stream);
+          return this.#moveOn(streams, i + 1);
+        });
+      }
+      this.#waiting.push(stream);
     }
+    this.#taken = [];
+    return undefined;
   }
 }
 

@@ -20,7 +20,7 @@ import {
   newFile,
   recordsDifference,
 } from '../change/difference.js';
-import { merge } from '../change/merge.js';
+import { Merge } from '../change/merge.js';
 import type { TarHeader } from '../format/tar/header.js';
 import type { RecordKinds } from '../format/tar/records.js';
 import { type ReadableFile, unpackedHere } from '../seal/unpacked-here.js';
@@ -31,7 +31,7 @@ import { walk } from '../source/walk.js';
 import { LinkGroups, linkedEntries } from '../target/link-groups.js';
 import { RecordWriter } from '../target/record-writer.js';
 import { mayMeet, type Renames, renamedKey, reopenedDirectories } from '../target/renames.js';
-import { TreeWriter } from '../target/tree-writer.js';
+import { type FileWriter, TreeWriter } from '../target/tree-writer.js';
 import { type Channel, receive } from '../volume/channel.js';
 import { type OpenedVolume, type SetEntry, SetReader } from '../volume/set-reader.js';
 import { comparingReader } from './comparing-reader.js';
@@ -136,6 +136,12 @@ const fatalErrnos = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EMFILE', 'ENFI
 const mostLeftOutKinds = 20;
 
 type Versions = SetReader<PlannedVolume>[];
+type NextPath = Versions | undefined | Promise<Versions | undefined>;
+
+/** Paths one after the other; undefined at the end. Nothing is waited for where the next one is at hand. */
+interface Paths {
+  next(): NextPath;
+}
 
 class RestoreThread {
   readonly #input: RestoreThreadInput;
@@ -175,14 +181,16 @@ class RestoreThread {
           skipsVolumes: map !== undefined,
         }),
     );
-    const merged = merge(readers);
-    const paths = this.#possible(map === undefined ? merged : this.#mapped(merged, map), readers);
+    const merge = new Merge(readers);
+    const mapped = map === undefined ? undefined : this.#mapped(merge, map);
+    const paths = this.#possible(mapped === undefined ? merge : pathsOf(mapped), readers);
     try {
       if (action.kind === 'restore') await this.#restore(paths, action);
       else if (action.kind === 'check') await this.#check(paths);
       else await this.#compare(paths, action);
     } finally {
       this.#events.flush();
+      await mapped?.return(undefined);
       await Promise.all(readers.map((reader) => reader.close()));
     }
     this.#send({ kind: 'done', result: this.#result });
@@ -213,28 +221,37 @@ class RestoreThread {
   }
 
   /** The paths that can be in a tree; of others it is told and counted that they cannot. */
-  async *#possible(paths: AsyncIterable<Versions>, readers: Versions): AsyncGenerator<Versions> {
-    const result = this.#result;
-    for await (const versions of paths) {
-      const { key, header } = newestEntry(versions);
-      result.firstKey ??= key;
-      const isBelow = result.noFolder !== undefined && isWithin(key, result.noFolder);
-      if (!isBelow) result.noFolder = header.type === 'directory' ? undefined : key;
-      const problem = isBelow
-        ? `it lies below ${displayKey(result.noFolder as PathKey)}, which is no folder in the backup`
-        : hasGap(versions, readers)
-          ? 'it may build on a version in a volume that is left out; restore a time before that with --time'
-          : undefined;
-      if (problem === undefined) {
-        yield versions;
-        continue;
+  #possible(paths: Paths, readers: Versions): Paths {
+    const next = (): NextPath => {
+      for (;;) {
+        const versions = paths.next();
+        if (versions instanceof Promise) return versions.then(goOn);
+        if (versions === undefined || this.#isPossible(versions, readers)) return versions;
       }
-      result.failures++;
-      this.#warn(key, problem);
-    }
+    };
+    const goOn = (versions: Versions | undefined): NextPath =>
+      versions === undefined || this.#isPossible(versions, readers) ? versions : next();
+    return { next };
   }
 
-  async #restore(paths: AsyncIterable<Versions>, action: RestoreAction): Promise<void> {
+  #isPossible(versions: Versions, readers: Versions): boolean {
+    const result = this.#result;
+    const { key, header } = newestEntry(versions);
+    result.firstKey ??= key;
+    const isBelow = result.noFolder !== undefined && isWithin(key, result.noFolder);
+    if (!isBelow) result.noFolder = header.type === 'directory' ? undefined : key;
+    const problem = isBelow
+      ? `it lies below ${displayKey(result.noFolder as PathKey)}, which is no folder in the backup`
+      : hasGap(versions, readers)
+        ? 'it may build on a version in a volume that is left out; restore a time before that with --time'
+        : undefined;
+    if (problem === undefined) return true;
+    result.failures++;
+    this.#warn(key, problem);
+    return false;
+  }
+
+  async #restore(paths: Paths, action: RestoreAction): Promise<void> {
     const { share, sharedDirectories, linkFiles, tellFiles } = this.#input;
     const { renames } = action;
     const links = action.recordKinds.hardLinks ? new LinkGroups(linkFiles[share] as string) : undefined;
@@ -257,11 +274,15 @@ class RestoreThread {
         this.#events.add({ kind: 'message', level: 'info', text });
       },
     });
-    for await (const versions of paths) {
+    for (;;) {
+      const next = paths.next();
+      const versions = next instanceof Promise ? await next : next;
+      if (versions === undefined) break;
       const { key, header } = newestEntry(versions);
       try {
         const place = renamedKey(renames, this.#relative(key));
-        await this.#apply(writer, place, header, versions);
+        const applying = this.#apply(writer, place, header, versions);
+        if (applying !== undefined) await applying;
         this.#result.entries++;
         const below = this.#relative(key);
         if (tellFiles && below !== '') this.#events.add({ kind: 'restored', key: below, type: header.type });
@@ -296,39 +317,53 @@ class RestoreThread {
     });
   }
 
-  async #apply(writer: TreeWriter, key: PathKey, header: TarHeader, versions: Versions): Promise<void> {
-    if (header.type === 'directory') return writer.directory(key, header);
-    if (header.type !== 'file') return writer.special(key, header);
-    const file = writer.file(key, header);
+  /** Returns a promise where it must be waited for. */
+  #apply(writer: TreeWriter, key: PathKey, header: TarHeader, versions: Versions): Promise<void> | undefined {
+    if (header.type === 'directory') writer.directory(key, header);
+    else if (header.type !== 'file') writer.special(key, header);
+    else return this.#applyFile(writer.file(key, header), versions);
+    return undefined;
+  }
+
+  #applyFile(file: FileWriter, versions: Versions): Promise<void> | undefined {
+    const abort = (error: unknown): never => {
+      file.abort();
+      throw error;
+    };
     try {
-      await writeContents(versions, this.#scratchPath, (bytes) => {
+      const writing = writeContents(versions, this.#scratchPath, (bytes) => {
         this.#result.contentBytes += bytes.length;
         file.write(bytes);
       });
+      if (writing !== undefined) return writing.then(() => file.commit()).catch(abort);
       file.commit();
     } catch (error) {
-      file.abort();
-      throw error;
+      abort(error);
     }
+    return undefined;
   }
 
   /** Reads everything through: that it can be opened, unpacked and put together. */
-  async #check(paths: AsyncIterable<Versions>): Promise<void> {
-    for await (const versions of paths) {
+  async #check(paths: Paths): Promise<void> {
+    for (;;) {
+      const next = paths.next();
+      const versions = next instanceof Promise ? await next : next;
+      if (versions === undefined) break;
       const { key, header } = newestEntry(versions);
       this.#result.entries++;
       if (header.type !== 'file') continue;
       try {
-        await writeContents(versions, this.#scratchPath, (bytes) => {
+        const writing = writeContents(versions, this.#scratchPath, (bytes) => {
           this.#result.contentBytes += bytes.length;
         });
+        if (writing !== undefined) await writing;
       } catch (error) {
         this.#failOrThrow(key, error);
       }
     }
   }
 
-  async #compare(paths: AsyncIterable<Versions>, action: CompareAction): Promise<void> {
+  async #compare(paths: Paths, action: CompareAction): Promise<void> {
     const { root, rules, followLinks } = action;
     const records = comparingReader(action, this.#owners, (key, text) => this.#warn(key, text));
     const { after, upTo } = this.#input.range;
@@ -342,7 +377,10 @@ class RestoreThread {
       onWarning: (kind, key, text) => this.#events.add(walkEvent(kind, root, key, text)),
     });
     let local = nextEntry(current);
-    for await (const versions of paths) {
+    for (;;) {
+      const next = paths.next();
+      const versions = next instanceof Promise ? await next : next;
+      if (versions === undefined) break;
       const { key: fullKey, header } = newestEntry(versions);
       const key = this.#relative(fullKey);
       for (; local !== undefined && local.key < key; local = nextEntry(current)) {
@@ -363,8 +401,9 @@ class RestoreThread {
           this.#owners,
         );
       if (difference !== undefined) this.#differs(difference);
-      else if (header.type === 'file' && !(await this.#sameContents(local, versions, fullKey))) {
-        this.#differs(contentsDiffer(key));
+      else if (header.type === 'file') {
+        const same = this.#sameContents(local, versions, fullKey);
+        if (!(same instanceof Promise ? await same : same)) this.#differs(contentsDiffer(key));
       }
       local = nextEntry(current);
     }
@@ -375,22 +414,30 @@ class RestoreThread {
   }
 
   /** Whether the local file holds what the backup does. An unreadable one counts as different. */
-  async #sameContents(local: SourceEntry, versions: Versions, key: PathKey): Promise<boolean> {
-    try {
-      const comparison = new FileComparison(local.path);
-      try {
-        await writeContents(versions, this.#scratchPath, (bytes) => {
-          this.#result.contentBytes += bytes.length;
-          comparison.write(bytes);
-        });
-        return comparison.finish();
-      } finally {
-        comparison.close();
-      }
-    } catch (error) {
+  #sameContents(local: SourceEntry, versions: Versions, key: PathKey): boolean | Promise<boolean> {
+    const unreadable = (error: unknown): false => {
       if (error instanceof TundraError && error.code !== 'format') throw error;
       this.#warn(key, messageOf(error));
       return false;
+    };
+    let open: FileComparison | undefined;
+    try {
+      const comparison = new FileComparison(local.path);
+      open = comparison;
+      const writing = writeContents(versions, this.#scratchPath, (bytes) => {
+        this.#result.contentBytes += bytes.length;
+        comparison.write(bytes);
+      });
+      if (writing === undefined) return comparison.finish();
+      open = undefined;
+      return writing
+        .then(() => comparison.finish())
+        .finally(() => comparison.close())
+        .catch(unreadable);
+    } catch (error) {
+      return unreadable(error);
+    } finally {
+      open?.close();
     }
   }
 
@@ -456,6 +503,10 @@ class RestoreThread {
 
   readonly #scratchPath = (): string =>
     join(this.#input.tempDir, `scratch.${process.pid}.${threadId}.${this.#scratchFiles++}`);
+}
+
+function pathsOf(generator: AsyncGenerator<Versions>): Paths {
+  return { next: async () => (await generator.next()).value };
 }
 
 /** Whether a set between the oldest version and the newest one may hold another one that was left out. */

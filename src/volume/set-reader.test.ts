@@ -640,7 +640,7 @@ describe('SetReader', () => {
         return { bytes: lentPieces(volume.bytes), close: async () => {} };
       },
     });
-    await assert.rejects(reader.advance(), { code: 'hash-mismatch' });
+    await assert.rejects(async () => reader.advance(), { code: 'hash-mismatch' });
     assert.equal((await nextEntry(reader))?.key, 'b');
     await reader.close();
   });

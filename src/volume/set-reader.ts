@@ -68,6 +68,8 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
   #head: Piece | undefined;
   /** The piece behind the head's data, where it was read already. */
   #ahead: Piece | undefined;
+  /** Its header, if there is something wrong with that. */
+  #header: TarHeader | undefined;
   #dataTaken = false;
   /** Something was left out behind the last entry. */
   #isInGap = false;
@@ -104,8 +106,49 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     return head === undefined ? this.#isInGap : this.#isBehindGap && path < head.key;
   }
 
-  /** Goes on to the next wanted entry. At a volume's end it stops at the bound of the next volume instead. */
-  async advance(): Promise<void> {
+  /**
+   * Goes on to the next wanted entry. At a volume's end it stops at the bound of the next volume instead. Returns a promise
+   * where it must be waited for: mostly the entry is at hand.
+   */
+  advance(): Promise<void> | undefined {
+    const piece = this.#pieceAtHand();
+    if (piece === undefined) return this.#advanceSlowly();
+    this.#ahead = undefined;
+    this.#stopAt(piece);
+    return undefined;
+  }
+
+  /** The next piece, if it is buffered and nothing is odd about it. Else it stays to be looked at more closely. */
+  #pieceAtHand(): Piece | undefined {
+    const previous = this.#head;
+    if (this.#tar === undefined) return undefined;
+    if (this.#ahead === undefined) {
+      try {
+        const header = this.#tar.poll();
+        if (header === undefined || header === 'more') return undefined;
+        this.#header = header;
+        const { key, kind, piece } = parseDifftarName(header.name);
+        this.#ahead = { key, kind, piece, header };
+        this.#header = undefined;
+      } catch {
+        return undefined;
+      }
+    }
+    const piece = this.#ahead;
+    const { key } = piece;
+    const isNext = (previous === undefined || key > previous.key) && key >= this.#lowestKey;
+    return isNext && !continues(piece) && this.#isWanted(key) ? piece : undefined;
+  }
+
+  #stopAt(piece: Piece): void {
+    this.#isBehindGap = this.#isInGap;
+    this.#isInGap = false;
+    this.#head = piece;
+    this.key = piece.key;
+    this.#dataTaken = false;
+  }
+
+  async #advanceSlowly(): Promise<void> {
     let previous = this.#head;
     if (this.#tar === undefined) {
       // Reading the head's data has come to the end of its volume.
@@ -129,11 +172,7 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
       }
       // Its beginning was left out.
       if (continues(piece)) continue;
-      this.#isBehindGap = this.#isInGap;
-      this.#isInGap = false;
-      this.#head = piece;
-      this.key = piece.key;
-      this.#dataTaken = false;
+      this.#stopAt(piece);
       return;
     }
   }
@@ -244,6 +283,7 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     const volume = this.#volume;
     this.#tar = undefined;
     this.#volume = undefined;
+    this.#header = undefined;
     try {
       await tar?.close();
     } finally {
@@ -288,7 +328,8 @@ export class SetReader<Volume extends NeededVolume = NeededVolume> {
     const tar = this.#tar;
     if (tar === undefined) return undefined;
     try {
-      let header = tar.poll();
+      let header = this.#header ?? tar.poll();
+      this.#header = undefined;
       while (header === 'more') {
         await tar.fill();
         header = tar.poll();

@@ -1,7 +1,7 @@
 import { TundraError } from '../../../src/base/errors.js';
 import type { PathKey } from '../../../src/base/path-key.js';
 import { writeContents } from '../../../src/change/contents.js';
-import { merge } from '../../../src/change/merge.js';
+import { Merge } from '../../../src/change/merge.js';
 import { SetReader } from '../../../src/volume/set-reader.js';
 import { goldenBytes } from '../../golden/golden.js';
 import { headerOf, tarOf } from '../../golden/tar-sample.js';
@@ -76,7 +76,7 @@ export const difftar: FuzzTarget = {
     let damaged = 0;
     let writtenBytes = 0;
     try {
-      for await (const versions of merge(streams)) {
+      for await (const versions of new Merge(streams)) {
         const newest = versions.at(-1)!.entry!;
         if (newest.header.type !== 'file' || random.oneIn(8)) continue;
         files++;

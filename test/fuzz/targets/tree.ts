@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { errnoOf, TundraError } from '../../../src/base/errors.js';
 import { writeContents } from '../../../src/change/contents.js';
-import { merge } from '../../../src/change/merge.js';
+import { Merge } from '../../../src/change/merge.js';
 import { TreeWriter } from '../../../src/target/tree-writer.js';
 import { SetReader } from '../../../src/volume/set-reader.js';
 import { goldenBytes } from '../../golden/golden.js';
@@ -90,7 +90,7 @@ async function restored(
   let failed = 0;
   let kinds = '';
   try {
-    for await (const versions of merge([reader])) {
+    for await (const versions of new Merge([reader])) {
       const { key, header } = versions.at(-1)!.entry!;
       try {
         if (header.type === 'directory') writer.directory(key, header);
