@@ -19,7 +19,7 @@ const JOBS_PER_WORKER = 2;
 const MAX_THREADS = 8;
 
 export interface CompressPoolOptions {
-  /** `balanced` if absent. */
+  /** `fast` if absent. */
   effort?: DeflateEffort | undefined;
   /** Worker threads; as many as there are processors, 8 at most, if absent. */
   threads?: number | undefined;
@@ -59,7 +59,7 @@ export class CompressPool implements ChunkCompressor {
   #isClosed = false;
 
   constructor(options: CompressPoolOptions = {}) {
-    this.#effort = options.effort ?? 'balanced';
+    this.#effort = options.effort ?? 'fast';
     this.#threadCount = Math.max(1, options.threads ?? Math.min(MAX_THREADS, availableParallelism()));
   }
 
