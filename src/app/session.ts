@@ -92,7 +92,7 @@ async function openSession<T>(
     const archive = await LocalArchive.open(folder);
     const lock = held ?? (await acquireArchiveLock(folder, { env: environment }));
     let removeTemp = () => {};
-    const compressor = new CompressPool();
+    const compressor = new CompressPool({ effort: settings.seal.effort });
     try {
       const tempBase = settings.tempDir ?? environment.TMPDIR ?? tmpdir();
       const tempFolder = makeTempFolder(tempBase);

@@ -45,6 +45,7 @@ describe('sessionSettings', () => {
     [['--gpg-binary', 'gpg9'], 'seal.gnupg.program', 'gpg9'],
     [['--gpg-options', '--x', '--gpg-options=--y'], 'seal.gnupg.userOptions', '--x --y'],
     [['--use-agent'], 'seal.gnupg.useAgent', true],
+    [['--compress-level', 'small'], 'seal.effort', 'small'],
     [['--no-encryption'], 'seal.kind', 'gzip'],
     [['--no-encryption', '--no-compression'], 'seal.kind', 'none'],
   ];

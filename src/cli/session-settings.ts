@@ -130,9 +130,14 @@ async function encryptionSettings(
     useAgent,
   };
   return {
-    seal: { ...sealing, passphrase, signPassphrase, gnupg, secretKeyring },
+    seal: { ...sealing, effort: effortOf(options), passphrase, signPassphrase, gnupg, secretKeyring },
     canOpen: !isEncrypted || passphrase !== undefined || useAgent,
   };
+}
+
+function effortOf(options: OptionValues): SessionSettings['seal']['effort'] {
+  // The parser has let no other word through.
+  return options.text('compress-level') as SessionSettings['seal']['effort'];
 }
 
 function requireUsablePassphrase(passphrase: Secret | undefined, useAgent: boolean): void {

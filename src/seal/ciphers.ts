@@ -44,11 +44,11 @@ function sealer(settings: SealSettings): (output: SealOutput) => SealWriter {
   }
 }
 
-/** Unless a level of zlib is asked for, our own encoder: the size of zlib's level 6 at more than twice its speed. */
+/** Our own encoder, unless a level of zlib is asked for. */
 function compressorFor(settings: SealSettings): ChunkCompressor {
   const level = 'level' in settings ? settings.level : undefined;
   if (level !== undefined) return zlibCompressor(level, settings.threads);
-  return settings.compressor ?? new CompressPool({ threads: settings.threads });
+  return settings.compressor ?? new CompressPool({ effort: settings.effort, threads: settings.threads });
 }
 
 function passphraseSealer(settings: SealSettings): (output: SealOutput) => SealWriter {

@@ -1,6 +1,7 @@
 import type { Secret } from '../base/secret.js';
 import type { ChunkCompressor } from './deflate.js';
 import type { GnupgSettings } from './gnupg/program.js';
+import type { DeflateEffort } from './kernel-deflate.js';
 import type { PassphraseKeys } from './library/s2k.js';
 
 /** How files are sealed for the storage. */
@@ -33,6 +34,8 @@ export type SealSettings = Sealing & {
   gnupg?: GnupgSettings | undefined;
   /** Key ring with the secret keys to open with, for gpg 1. */
   secretKeyring?: string | undefined;
+  /** How hard the encoder tries; gpg does not ask. `fast` if absent. */
+  effort?: DeflateEffort | undefined;
   /** What compresses, where several ciphers are to share its threads. */
   compressor?: ChunkCompressor | undefined;
   /** Threads that compress; libuv's pool should have one more. 3 if absent. */

@@ -25,6 +25,30 @@ describe('of a backup', () => {
       assert.ok((await signatureBytes(10, '--max-blocksize', '512')) > 2 * usual);
     }));
 
+  it('--compress-level trades size for time', async () => {
+    for (const sealing of ['gzip', 'passphrase'] as const) {
+      await withTrial(sealing, async (trial) => {
+        // So much that threads compress some of it.
+        const lines = Array.from(
+          { length: 80_000 },
+          (_, i) => `line ${i} of ${(i * 7919) % 1009}, ${i % 13}\n`,
+        );
+        writeFileSync(join(trial.source, 'text'), lines.join(''));
+        const sizeOf = async (seconds: number, ...options: string[]) => {
+          const before = namesIn(trial.store);
+          await trial.full(...at(seconds), ...options);
+          const name = namesIn(trial.store).find((one) => one.includes('.vol1.') && !before.includes(one));
+          return statSync(join(trial.store, name!)).size;
+        };
+        const fast = await sizeOf(0, '--compress-level', 'fast');
+        const balanced = await sizeOf(10, '--compress-level', 'balanced');
+        const small = await sizeOf(20, '--compress-level=small');
+        assert.ok(small < 0.98 * balanced && balanced < 0.99 * fast, `${small} ${balanced} ${fast}`);
+        assert.ok(Math.abs((await sizeOf(30)) / fast - 1) < 0.001);
+      });
+    }
+  });
+
   it('--no-files-changed leaves the list of files out of the manifest', () =>
     withTrial('plain', async (trial) => {
       smallTree(trial.source);

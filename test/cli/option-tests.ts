@@ -53,6 +53,7 @@ export const optionTests: Partial<Record<OptionName, Place>> = {
   'allow-source-mismatch': [backup, 'another source folder or host is refused unless allowed'],
   'dry-run': [backup, 'counts, and changes neither store nor archive'],
   'copy-links': ['test/cli/selection.test.ts', '--copy-links takes what links lead to'],
+  'compress-level': [effects, '--compress-level trades size for time'],
   'max-blocksize': [effects, '--max-blocksize bounds the blocks of signatures'],
   'no-files-changed': [effects, '--no-files-changed leaves the list of files out of the manifest'],
   'skip-if-no-change': [backup, 'makes no incremental set where there would be nothing in it'],

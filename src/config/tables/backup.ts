@@ -47,6 +47,16 @@ export const backupOptions = [
     commands: [...backups, 'verify'],
   },
   {
+    name: 'compress-level',
+    since: 'tundra',
+    kind: 'choice',
+    value: 'fast|balanced|small',
+    values: ['fast', 'balanced', 'small'],
+    help: 'how hard to compress (fast); does not apply where gpg encrypts, as to keys',
+    group,
+    commands: [...backups, 'replicate'],
+  },
+  {
     name: 'max-blocksize',
     kind: 'positive',
     value: 'BYTES',
