@@ -4,7 +4,8 @@ import type { Latin1 } from '../base/path-key.js';
 import type { RecordKinds } from '../format/tar/records.js';
 import type { SelectionRule } from '../source/selection.js';
 import type { BackupThreadInput, BackupThreadJob, BackupThreadMessage } from './backup-thread.js';
-import { startThread } from './thread.js';
+import { prepareWalk } from './prepare-walk.js';
+import { startThread, type WaitingThread } from './thread.js';
 import { WalkGate } from './walk-ahead.js';
 import type { WalkThreadInput } from './walk-thread.js';
 
@@ -14,6 +15,8 @@ export interface SourceOptions {
   rules: readonly SelectionRule[];
   followLinks: boolean;
   recordKinds: RecordKinds;
+  /** The thread for the first walk, where it was started early. */
+  walkThread?: WaitingThread<WalkThreadInput> | undefined;
   /** Raised when the run is to end at once. */
   interruption?: AbortSignal | undefined;
 }
@@ -36,11 +39,11 @@ export interface SourceSides {
 
 /** Starts the first one at once: it need not wait for anything. */
 export function startSourceSides(options: SourceOptions): SourceSides {
-  let started: SourceSide | undefined = startSourceSide(options);
+  let started: SourceSide | undefined = startSourceSide(options, options.walkThread ?? prepareWalk());
   return {
     root: options.root,
     next: () => {
-      const side = started ?? startSourceSide(options);
+      const side = started ?? startSourceSide(options, prepareWalk());
       started = undefined;
       return side;
     },
@@ -48,18 +51,16 @@ export function startSourceSides(options: SourceOptions): SourceSides {
   };
 }
 
-const walkThreadUrl = new URL('./walk-thread.js', import.meta.url);
 const sourceThreadUrl = new URL('./backup-thread.js', import.meta.url);
 
 /** Starts to walk. That only reads, and stops by itself where it gets too far ahead. */
-function startSourceSide({ root, rules, followLinks, recordKinds, interruption }: SourceOptions): SourceSide {
+function startSourceSide(
+  { root, rules, followLinks, recordKinds, interruption }: SourceOptions,
+  walkThread: WaitingThread<WalkThreadInput>,
+): SourceSide {
   const { port1, port2 } = new MessageChannel();
   const gate = WalkGate.create();
-  const walking = startThread<WalkThreadInput, never>(
-    walkThreadUrl,
-    { root, rules, followLinks, port: port2, gate },
-    [port2],
-  );
+  const walking = walkThread.begin({ root, rules, followLinks, port: port2, gate }, [port2]);
   const packing = startThread<BackupThreadInput, BackupThreadMessage, BackupThreadJob>(
     sourceThreadUrl,
     { root, followLinks, recordKinds, walk: { port: port1, gate } },

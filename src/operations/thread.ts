@@ -1,4 +1,4 @@
-import { type MessagePort, Worker } from 'node:worker_threads';
+import { type MessagePort, Worker, type WorkerOptions } from 'node:worker_threads';
 import { TundraError } from '../base/errors.js';
 import { NativeGate } from '../base/native-gate.js';
 
@@ -18,14 +18,40 @@ export interface Thread<Message, Answer = never> {
 /** Small young generations: what these threads drop, they drop at once, and five of the usual size add up. */
 const youngLimits = { maxYoungGenerationSizeMb: 4 };
 
-/** Starts the module at `url` as a thread; the ports in its input go over to it. */
+/** A thread that has started and waits for its input. Until then it does not keep the program from ending. */
+export interface WaitingThread<Input, Message = never> {
+  /** The ports in the input go over to it. */
+  begin(input: Input, transferList?: MessagePort[]): Thread<Message>;
+}
+
+/** Starts the module at `url` as a thread, which takes a while. Its input comes as the first message. */
+export function prepareThread<Input, Message = never>(url: URL): WaitingThread<Input, Message> {
+  const { thread, worker } = newThread<Message, never>(url, {});
+  worker.unref();
+  return {
+    begin: (input, transferList) => {
+      worker.ref();
+      worker.postMessage(input, transferList);
+      return thread;
+    },
+  };
+}
+
+/** Starts the module at `url` as a thread; the ports in its input, its `workerData`, go over to it. */
 export function startThread<Input, Message, Answer = never>(
   url: URL,
   input: Input,
   transferList: MessagePort[] = [],
 ): Thread<Message, Answer> {
+  return newThread<Message, Answer>(url, { workerData: input, transferList }).thread;
+}
+
+function newThread<Message, Answer>(
+  url: URL,
+  options: WorkerOptions,
+): { thread: Thread<Message, Answer>; worker: Worker } {
   const gate = NativeGate.ofNextThread();
-  const worker = new Worker(url, { workerData: input, transferList, resourceLimits: youngLimits });
+  const worker = new Worker(url, { ...options, resourceLimits: youngLimits });
   const queue: Message[] = [];
   let failure: Error | undefined;
   let ended = false;
@@ -63,7 +89,7 @@ export function startThread<Input, Message, Answer = never>(
       });
     }
   }
-  return {
+  const thread: Thread<Message, Answer> = {
     messages: messages(),
     send: (answer) => worker.postMessage(answer),
     fail,
@@ -73,4 +99,5 @@ export function startThread<Input, Message, Answer = never>(
       await worker.terminate();
     },
   };
+  return { thread, worker };
 }

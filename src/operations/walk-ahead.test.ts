@@ -7,10 +7,10 @@ import { describe, it, type TestContext } from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
 import { latin1OfNative } from '../base/path-key.js';
 import type { SelectionRule } from '../source/selection.js';
+import { prepareWalk } from './prepare-walk.js';
 import { startThread } from './thread.js';
 import { entriesPerBatch, WalkGate } from './walk-ahead.js';
 import type { WalkReaderInput, WalkReaderResult } from './walk-reader.fixture.js';
-import type { WalkThreadInput } from './walk-thread.js';
 
 function sourceFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'tundra-walk-ahead-'));
@@ -27,11 +27,7 @@ async function walked(
   const root = latin1OfNative(folder);
   const gate = WalkGate.create();
   const { port1, port2 } = new MessageChannel();
-  const walk = startThread<WalkThreadInput, never>(
-    new URL('./walk-thread.js', import.meta.url),
-    { root, rules, followLinks: false, port: port2, gate },
-    [port2],
-  );
+  const walk = prepareWalk().begin({ root, rules, followLinks: false, port: port2, gate }, [port2]);
   const reader = startThread<WalkReaderInput, WalkReaderResult>(
     new URL('./walk-reader.fixture.js', import.meta.url),
     { root, port: port1, gate, limit },

@@ -1,6 +1,6 @@
 /** The walk of a backup, in a thread of its own that runs ahead of whoever deals with the entries. */
 import type { MessagePort } from 'node:worker_threads';
-import { workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { type PlainError, plainError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import type { Latin1 } from '../base/path-key.js';
@@ -12,7 +12,7 @@ import { walkWarnings } from '../source/walk-warnings.js';
 import { selectionRoot, walkEvent } from './source-events.js';
 import { entriesPerBatch, WalkGate } from './walk-ahead.js';
 
-/** What the thread is started with. */
+/** The one message that the thread gets. */
 export interface WalkThreadInput {
   root: Latin1;
   rules: readonly SelectionRule[];
@@ -28,41 +28,43 @@ export type WalkMessage =
   | { kind: 'end' }
   | { kind: 'failed'; error: PlainError };
 
-const { root, rules, followLinks, port, gate: gateBuffer } = workerData as WalkThreadInput;
-const gate = new WalkGate(gateBuffer);
-
-try {
-  const owners = new Owners();
-  let events: OperationEvent[] = [];
-  let errors = 0;
-  const tree = new TreeWalk(root, createSelection(rules, selectionRoot(root)), {
-    followLinks,
-    owners,
-    onWarning: (kind, key, text) => {
-      if (walkWarnings[kind].isError) errors++;
-      events.push(walkEvent(kind, root, key, text));
-    },
-  });
-  const gathered = new EntryBatchWriter(entriesPerBatch);
-  const send = () => {
-    gate.enter();
-    const batch = gathered.take();
-    port.postMessage({ kind: 'entries', batch, events, errors } satisfies WalkMessage, [
-      batch.numbers.buffer as ArrayBuffer,
-      batch.keyLengths.buffer as ArrayBuffer,
-      batch.keyRests.buffer as ArrayBuffer,
-    ]);
-    gate.announce();
-    events = [];
-    errors = 0;
-  };
-  while (tree.next()) {
-    gathered.add(tree);
-    if (gathered.isFull || events.length >= entriesPerBatch) send();
+function walkTree({ root, rules, followLinks, port, gate: gateBuffer }: WalkThreadInput): void {
+  const gate = new WalkGate(gateBuffer);
+  try {
+    const owners = new Owners();
+    let events: OperationEvent[] = [];
+    let errors = 0;
+    const tree = new TreeWalk(root, createSelection(rules, selectionRoot(root)), {
+      followLinks,
+      owners,
+      onWarning: (kind, key, text) => {
+        if (walkWarnings[kind].isError) errors++;
+        events.push(walkEvent(kind, root, key, text));
+      },
+    });
+    const gathered = new EntryBatchWriter(entriesPerBatch);
+    const send = () => {
+      gate.enter();
+      const batch = gathered.take();
+      port.postMessage({ kind: 'entries', batch, events, errors } satisfies WalkMessage, [
+        batch.numbers.buffer as ArrayBuffer,
+        batch.keyLengths.buffer as ArrayBuffer,
+        batch.keyRests.buffer as ArrayBuffer,
+      ]);
+      gate.announce();
+      events = [];
+      errors = 0;
+    };
+    while (tree.next()) {
+      gathered.add(tree);
+      if (gathered.isFull || events.length >= entriesPerBatch) send();
+    }
+    send();
+    port.postMessage({ kind: 'end' } satisfies WalkMessage);
+  } catch (error) {
+    port.postMessage({ kind: 'failed', error: plainError(error) } satisfies WalkMessage);
   }
-  send();
-  port.postMessage({ kind: 'end' } satisfies WalkMessage);
-} catch (error) {
-  port.postMessage({ kind: 'failed', error: plainError(error) } satisfies WalkMessage);
+  gate.announce();
 }
-gate.announce();
+
+parentPort?.once('message', walkTree);

@@ -9,8 +9,16 @@ import { columns, entryTypes } from './entry-rows.js';
  * whoever asked: Node's calls then tell the reason.
  */
 export interface NativeFolders {
-  /** The names in a folder, in no order; undefined if it cannot be listed. */
-  names(path: Latin1): Latin1[] | undefined;
+  /**
+   * Lists a folder, and reads the attributes of its first names. Undefined if it cannot be listed.
+   *
+   * @returns its names in order, and how many rows were written: see `read`
+   */
+  list(
+    path: Latin1,
+    rows: Float64Array,
+    followLinks: boolean,
+  ): { names: Latin1[]; count: number } | undefined;
   /**
    * Reads the attributes of names in a folder, from the one at `start` on, into rows: up to the first folder among them,
    * since to walk that may take long, or until the rows are full. A row may say nothing.
@@ -52,8 +60,7 @@ function load(): NativeFolders | undefined {
     const folders = foldersBy(koffi);
     // A system that is old, or forbids a call, shows here.
     const rows = new Float64Array(columns);
-    const names = folders.names('/');
-    return names && folders.read('/', ['.'], 0, rows, false) === 1 && rows[0] !== -1 ? folders : undefined;
+    return folders.list('/', rows, false) && rows[0] !== -1 ? folders : undefined;
   } catch {
     return undefined;
   }
@@ -72,8 +79,11 @@ function foldersBy(koffi: Koffi): NativeFolders {
 
   /** Puts a string where calls find it; false if there is no room. */
   const put = (path: Latin1): boolean => {
-    if (path.length >= mostPathBytes) return false;
-    text[text.write(path, 'latin1')] = 0;
+    const { length } = path;
+    if (length >= mostPathBytes) return false;
+    // For names, which are short, faster than a call that writes strings.
+    for (let i = 0; i < length; i++) text[i] = path.charCodeAt(i);
+    text[length] = 0;
     return true;
   };
   const open = (path: Latin1): number => (put(path) ? openat(notRelative, text, flags) : -1);
@@ -88,35 +98,48 @@ function foldersBy(koffi: Koffi): NativeFolders {
     }
   };
 
+  /** What `read` does, for an open folder. */
+  const readFrom = (
+    fd: number,
+    names: readonly Latin1[],
+    start: number,
+    rows: Float64Array,
+    followLinks: boolean,
+  ): number => {
+    const count = Math.min(names.length - start, rows.length / columns);
+    const statFlags = followLinks ? 0 : noFollow;
+    let row = 0;
+    while (row < count) {
+      const at = row * columns;
+      row++;
+      const isRead =
+        fd >= 0 && put(names[start + row - 1]!) && statx(fd, text, statFlags, basicStats, stats.bytes) === 0;
+      if (!isRead) rows[at] = -1;
+      else if (stats.writeRow(rows, at)) break;
+    }
+    return row;
+  };
+
   return {
-    names: (path) =>
+    list: (path, rows, followLinks) =>
       throughNativeGate(() => {
         const fd = open(path);
         if (fd < 0) return undefined;
         try {
-          return namesOf(fd);
+          const names = namesOf(fd)?.sort();
+          return names && { names, count: readFrom(fd, names, 0, rows, followLinks) };
         } finally {
           close(fd);
         }
       }),
     read: (path, names, start, rows, followLinks) =>
       throughNativeGate(() => {
-        const count = Math.min(names.length - start, rows.length / columns);
         const fd = open(path);
-        let row = 0;
-        while (row < count) {
-          const at = row * columns;
-          const isRead =
-            fd >= 0 &&
-            put(names[start + row]!) &&
-            statx(fd, text, followLinks ? 0 : noFollow, basicStats, stats.bytes) === 0;
-          const isFolder = isRead ? stats.writeRow(rows, at) : false;
-          if (!isRead) rows[at] = -1;
-          row++;
-          if (isFolder) break;
+        try {
+          return readFrom(fd, names, start, rows, followLinks);
+        } finally {
+          if (fd >= 0) close(fd);
         }
-        if (fd >= 0) close(fd);
-        return row;
       }),
   };
 }

@@ -223,15 +223,23 @@ export class TreeWalk {
     this.#isToEnter = false;
     const { key, rows, rowAt } = this;
     const path = this.#pathNow();
-    let names: Latin1[] = [];
+    const place = { device: rows[rowAt + 8]!, inode: rows[rowAt + 9]! };
+    // Its rows take the place of those of the directory that it is in.
+    const above = this.#open[this.#open.length - 1];
+    if (above !== undefined) above.rowsEnd = 0;
+    const listed = this.#native?.list(path, this.#nativeRows, this.#followLinks);
+    const names = listed?.names ?? this.#namesIn(key, path);
+    const rowsEnd = listed?.count ?? 0;
+    this.#open.push({ key, path, ...place, names, next: 0, rowsStart: 0, rowsEnd, isScanned });
+  }
+
+  #namesIn(key: PathKey, path: Latin1): Latin1[] {
     try {
-      names = this.#native?.names(path) ?? readdirSync(diskPath(path), { encoding: 'latin1' });
-      names.sort();
+      return readdirSync(diskPath(path), { encoding: 'latin1' }).sort();
     } catch (error) {
       this.#warn('cannot-list', key, path, error);
+      return [];
     }
-    const place = { device: rows[rowAt + 8]!, inode: rows[rowAt + 9]! };
-    this.#open.push({ key, path, ...place, names, next: 0, rowsStart: 0, rowsEnd: 0, isScanned });
   }
 
   /** Stands at a name in a directory; false if nothing could be read there. */

@@ -7,7 +7,7 @@ import { parseUserTime } from '../../format/times.js';
 import { type BackupReport, backup } from '../../operations/backup.js';
 import { withMendedArchive } from '../../operations/mend-archive.js';
 import type { Session } from '../../operations/session.js';
-import { startSourceSides } from '../../operations/source-side.js';
+import { type SourceOptions, startSourceSides } from '../../operations/source-side.js';
 import { storeStatistics } from '../../operations/statistics-file.js';
 import { canonicalRoot } from '../../source/source-path.js';
 import { recordKinds } from '../record-kinds.js';
@@ -23,7 +23,10 @@ const defaultVolumeMebibytes = 200;
 const defaultMaxBlockBytes = 2048;
 
 /** `backup`, `full` and `incremental`. */
-export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
+export function backupCommand(
+  mode: 'auto' | 'full' | 'incremental',
+  walkThread: SourceOptions['walkThread'],
+): Command {
   return async (line, environment, terminal) => {
     const [sourceText, url] = takeArguments(line, 'SOURCE', 'URL') as [string, string];
     requireUrl(url);
@@ -39,6 +42,7 @@ export function backupCommand(mode: 'auto' | 'full' | 'incremental'): Command {
     const sources = startSourceSides({
       ...{ root, rules, recordKinds: recordKinds(options) },
       followLinks: options.flag('copy-links'),
+      walkThread,
       interruption: terminal.interruption,
     });
     const attempt = (session: Session, dryRun: boolean) =>

@@ -14,9 +14,9 @@ export type Command = (
 
 /** Loaded when it is run: a start pays for nothing that it does not use. */
 const commands: Record<CommandName, () => Promise<Command>> = {
-  backup: async () => (await import('./backup.js')).backupCommand('auto'),
-  full: async () => (await import('./backup.js')).backupCommand('full'),
-  incremental: async () => (await import('./backup.js')).backupCommand('incremental'),
+  backup: () => backupCommand('auto'),
+  full: () => backupCommand('full'),
+  incremental: () => backupCommand('incremental'),
   restore: async () => (await import('./restore.js')).restoreCommand,
   verify: async () => (await import('./verify.js')).verifyCommand,
   'collection-status': async () => (await import('./status.js')).statusCommand,
@@ -32,6 +32,13 @@ const commands: Record<CommandName, () => Promise<Command>> = {
   demo: async () => (await import('./demo.js')).demoCommand,
   completion: async () => (await import('./completion.js')).completionCommand,
 };
+
+async function backupCommand(mode: 'auto' | 'full' | 'incremental'): Promise<Command> {
+  // The walk takes longest: its thread starts while all else is loaded.
+  const { prepareWalk } = await import('../../operations/prepare-walk.js');
+  const walkThread = prepareWalk();
+  return (await import('./backup.js')).backupCommand(mode, walkThread);
+}
 
 /** The command that a command line asks for. Without a name, where the URL stands decides: last, it is a backup. */
 export function commandFor(line: CommandLine): { name: CommandName; command: Command } {
