@@ -59,8 +59,8 @@ export async function measure(command: Command, folder: string): Promise<Measure
 }
 
 /** Lets earlier writes reach the disk, so that nobody pays for another's. Nothing leaves the page cache. */
-export function settleDisk(): void {
-  spawnSync('sync', { stdio: 'ignore' });
+export function settleDisk(folder: string): void {
+  spawnSync('sync', ['--file-system', folder], { stdio: 'ignore' });
 }
 
 /**

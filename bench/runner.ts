@@ -44,7 +44,7 @@ export async function runOperation(runner: Runner, operation: Operation): Promis
   for (const command of tool.before?.(operation, ground) ?? []) await measure(command, logs);
   const command = tool.command(operation, ground);
   const storedBefore = isBackup ? storedBytes(runner) : 0;
-  settleDisk();
+  settleDisk(ground.folder);
   if (isBackup) {
     // Sets are named by whole seconds: two of them must not fall into one.
     await setTimeout(Math.max(0, runner.backupBeganAt + 1100 - Date.now()));

@@ -14,18 +14,18 @@ import type { WorkName } from '../works.js';
 import { type Bar, type Chart, type Group, renderChart } from './chart.js';
 import { figure, timedWorks } from './tables.js';
 
-/** The charts as SVG documents, by their file names. What was not measured has none. */
-export function charts(findings: Findings): Map<string, string> {
-  const found = new Map<string, Chart>([
+/** The charts as SVG documents with their titles, by their file names. What was not measured has none. */
+export function charts(findings: Findings): Map<string, { title: string; svg: string }> {
+  const all: [string, Chart][] = [
     ['time.svg', timeChart(findings)],
     ['stored.svg', storedChart(findings)],
     ['memory.svg', memoryChart(findings)],
     ['kernels.svg', kernelChart(findings.comparisons)],
-  ]);
+  ];
   return new Map(
-    [...found]
+    all
       .filter(([, { groups }]) => groups.length > 0)
-      .map(([name, chart]) => [name, renderChart(chart)]),
+      .map(([file, chart]) => [file, { title: chart.title, svg: renderChart(chart) }]),
   );
 }
 
@@ -45,13 +45,14 @@ function timeChart(findings: Findings): Chart {
   return { title, description: `${describe(groups)} N x: so many times as fast as ${reference}.`, groups };
 }
 
-function storedChart(findings: Findings): Chart {
+function storedChart(all: Findings): Chart {
+  // What a backup of no changes stores is no size to compare.
+  const findings = { ...all, results: all.results.filter(({ work }) => work !== 'unchanged') };
   const groups = groupsOf(
     findings,
-    // What an incremental backup of nothing stores is no size to compare.
     ({ storedMb }) => storedMb,
     (_, __, runs) => `${figure(medianOf(runs, 'storedMb'))} MB`,
-  ).filter((group) => !group.title.includes('nothing changed'));
+  );
   return { title: 'Stored by each backup: less is better', description: describe(groups), groups };
 }
 

@@ -6,9 +6,14 @@ import { markdownParts, replaceParts } from './markdown.js';
 
 /** Puts the figures between the marks of a document, and the charts into the folder beside it that has its name. */
 export function writeDocument(path: string, findings: Findings): void {
-  const document = replaceParts(readFileSync(path, 'utf8'), markdownParts(findings));
-  const folder = join(dirname(path), basename(path, extname(path)));
+  const name = basename(path, extname(path));
+  const drawn = charts(findings);
+  const parts = markdownParts(findings);
+  const images = [...drawn].map(([file, { title }]) => `![${title}](${name}/${file})`);
+  if (images.length > 0) parts.set('charts', images.join('\n\n'));
+  const document = replaceParts(readFileSync(path, 'utf8'), parts);
+  const folder = join(dirname(path), name);
   mkdirSync(folder, { recursive: true });
-  for (const [name, svg] of charts(findings)) writeFileSync(join(folder, name), svg);
+  for (const [file, { svg }] of drawn) writeFileSync(join(folder, file), svg);
   writeFileSync(path, document);
 }
