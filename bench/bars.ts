@@ -48,17 +48,7 @@ export interface Verdict {
 
 /** A verdict for every bar of which something was measured. A work with smaller data than the bars are for gets none. */
 export function judge(findings: Findings): Verdict[] {
-  const verdicts = bars.flatMap((bar) => judgeBar(bar, findings));
-  for (const { work, case: name, operation, peakMb, barMb } of findings.peaks) {
-    const verdict = verdictOf(peakMb < barMb, isReduced(work, findings));
-    verdicts.push({
-      work: `${name}, ${operation}`,
-      bar: `under ${barMb} MB`,
-      found: `${peakMb.toFixed(0)} MB`,
-      verdict,
-    });
-  }
-  return verdicts;
+  return [...bars.flatMap((bar) => judgeBar(bar, findings)), ...judgeCases(findings)];
 }
 
 function judgeBar(bar: Bar, findings: Findings): Verdict[] {
@@ -126,6 +116,21 @@ function judgeMemory(underMb: number, findings: Findings): Verdict[] {
       ),
     },
   ];
+}
+
+/** The worst operation of each case. */
+function judgeCases(findings: Findings): Verdict[] {
+  const cases = [...new Set(findings.peaks.map((peak) => peak.case))];
+  return cases.map((name) => {
+    const peaks = findings.peaks.filter((peak) => peak.case === name).sort((a, b) => b.peakMb - a.peakMb);
+    const { work, operation, peakMb, barMb } = peaks[0]!;
+    return {
+      work: `peak memory, ${name}`,
+      bar: `under ${barMb} MB`,
+      found: `${peakMb.toFixed(0)} MB (${operation})`,
+      verdict: verdictOf(peakMb < barMb, isReduced(work, findings)),
+    };
+  });
 }
 
 function verdictOf(holds: boolean, reduced: boolean): Verdict['verdict'] {

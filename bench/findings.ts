@@ -1,5 +1,6 @@
 import type { Measurement } from './measure.js';
 import { median } from './table.js';
+import { tools } from './tools.js';
 import type { WorkName } from './works.js';
 
 /** The tool others are compared with. */
@@ -127,9 +128,9 @@ export function medians(findings: Findings): object[] {
   }));
 }
 
-/** The tools that have results, in the order in which they first came. */
+/** The tools that have results, in the order in which they are shown. */
 export function toolsIn(findings: Findings): string[] {
-  return [...new Set(findings.results.map(({ tool }) => tool))];
+  return tools.map(({ name }) => name).filter((name) => findings.results.some(({ tool }) => tool === name));
 }
 
 /** The works with figures. */

@@ -50,10 +50,15 @@ async function measureAll(options: Options, earlier: readonly Findings[]): Promi
     if (options.keep) progress(`left in ${work}`);
     else removeTree(work);
   };
-  process.once('SIGINT', () => {
-    cleanUp();
-    process.exit(130);
-  });
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => {
+      cleanUp();
+      process.exit(status);
+    });
+  }
   try {
     const findings = noFindings(machineFacts(work));
     const present = presentTools(options, findings);
@@ -62,7 +67,12 @@ async function measureAll(options: Options, earlier: readonly Findings[]): Promi
     for (const course of asked) {
       const folder = join(work, course);
       mkdirSync(folder);
-      await courses[course]({ options, tools: present, folder, findings, progress });
+      try {
+        await courses[course]({ options, tools: present, folder, findings, progress });
+      } catch (error) {
+        // The others still have something to tell.
+        findings.failures.push(`${course}: ${error instanceof Error ? error.message : error}`);
+      }
       if (!options.keep) removeTree(folder);
       if (options.json) writeJson(options.json, mergeAll([findings, ...earlier]));
     }

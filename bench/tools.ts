@@ -233,5 +233,5 @@ export function stopAgents(folders: readonly string[]): void {
 export function versionOf(program: string, argument = '--version'): string | undefined {
   const { status, stdout } = spawnSync(program, [argument], { encoding: 'utf8' });
   if (status !== 0) return undefined;
-  return /\d+(\.\d+)+\S*/.exec(stdout)?.[0] ?? stdout.trim();
+  return /\d+(\.\d+)+[^\s)]*/.exec(stdout)?.[0] ?? stdout.trim();
 }

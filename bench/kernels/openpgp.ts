@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, wr
 import { join } from 'node:path';
 import { Secret } from '../../src/base/secret.js';
 import { createCipher, createOpener } from '../../src/seal/ciphers.js';
+import { CompressPool } from '../../src/seal/compress-pool.js';
 import type { SealSettings } from '../../src/seal/settings.js';
 import { logOf, noise } from '../contents.js';
 import type { Comparison } from '../findings.js';
@@ -65,6 +66,7 @@ export async function openPgp(folder: string, sizeBytes: number, rounds: number)
   }
 }
 
+/** What sealing and opening take. */
 function settingsIn(folder: string): SealSettings {
   const own = { kind: 'passphrase', passphrase: new Secret(passphrase) } as const;
   return { ...own, tempDir: folder, onWarning: () => {} };
@@ -72,22 +74,25 @@ function settingsIn(folder: string): SealSettings {
 
 async function encrypt(folder: string, from: string, to: string): Promise<void> {
   const output = openSync(to, 'w');
-  const writer = createCipher(settingsIn(folder)).seal((piece) => void writeSync(output, piece));
+  const compressor = new CompressPool();
+  const writer = createCipher({ ...settingsIn(folder), compressor }).seal(
+    (piece) => void writeSync(output, piece),
+  );
   const plain = readFileSync(from);
   for (let at = 0; at < plain.length; at += pieceBytes) {
     await writer.write(plain.subarray(at, at + pieceBytes));
   }
   await writer.finish();
+  await compressor.close();
   closeSync(output);
 }
 
+/** As a restore does, of a volume whose hash was right: it is read once. */
 async function decrypt(folder: string, from: string, to: string): Promise<void> {
   const output = openSync(to, 'w');
-  const opened = await createOpener(settingsIn(folder)).open(
-    from,
-    { encrypted: true, compressed: false },
-    from,
-  );
+  const opener = createOpener(settingsIn(folder));
+  const sealing = { encrypted: true, compressed: false };
+  const opened = await opener.open(from, sealing, from, await opener.check(from, sealing, from, true));
   for await (const piece of opened.bytes) writeSync(output, piece);
   closeSync(output);
 }

@@ -20,7 +20,7 @@ export function charts(findings: Findings): Map<string, { title: string; svg: st
     ['time.svg', timeChart(findings)],
     ['stored.svg', storedChart(findings)],
     ['memory.svg', memoryChart(findings)],
-    ['kernels.svg', kernelChart(findings.comparisons)],
+    ['kernels.svg', kernelChart(findings.comparisons.filter(({ work }) => work === 'kernels'))],
   ];
   return new Map(
     all
@@ -38,11 +38,13 @@ function timeChart(findings: Findings): Chart {
       const compared =
         ratio === undefined || tool === reference ? '' : `, ${ratio.toFixed(ratio < 10 ? 1 : 0)}x`;
       const seconds = medianOf(runs, 'seconds')!;
-      return seconds < 1 ? `${(seconds * 1000).toFixed(0)} ms${compared}` : `${figure(seconds)} s${compared}`;
+      return work === 'start'
+        ? `${(seconds * 1000).toFixed(0)} ms${compared}`
+        : `${figure(seconds)} s${compared}`;
     },
   );
-  const title = 'Time: less is better';
-  return { title, description: `${describe(groups)} N x: so many times as fast as ${reference}.`, groups };
+  const title = `Time: less is better (Nx: so many times as fast as ${reference})`;
+  return { title, description: describe(groups), groups };
 }
 
 function storedChart(all: Findings): Chart {

@@ -1,5 +1,6 @@
 import type { Findings } from '../findings.js';
 import { renderMarkdown, type Table } from '../table.js';
+import { works } from '../works.js';
 import { comparisonNote, comparisonTable, marksTable, notes, peaksTable, resultTables } from './tables.js';
 
 /** The parts of a document that the benchmark writes, by their names. What was not measured has no part. */
@@ -31,9 +32,10 @@ function titled(title: string, table: Table): string {
 
 /** The machine, the versions and the data, as a list. */
 function facts({ machine, versions, subjects }: Findings): string {
+  const courses = [...new Set(works.map(({ course }) => course))];
   const lines = [
     ...Object.entries({ ...machine, ...versions }).map(([name, value]) => `- ${name}: ${value}`),
-    ...Object.entries(subjects).map(([name, value]) => `- data of ${name}: ${value}`),
+    ...courses.filter((name) => name in subjects).map((name) => `- data of ${name}: ${subjects[name]}`),
   ];
   return lines.join('\n');
 }
