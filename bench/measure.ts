@@ -16,7 +16,10 @@ export interface Measurement {
   seconds: number;
   /** User and system time of all its processes; undefined where GNU time is missing. */
   cpuSeconds: number | undefined;
-  /** Largest resident set of any one of its processes (threads count to their process). */
+  /**
+   * Largest resident set: of any one of its processes, exactly, or of all of them together at a moment, if a look at
+   * them ten times a second finds more. Threads count to their process.
+   */
   peakMb: number;
 }
 
@@ -42,13 +45,13 @@ export async function measure(command: Command, folder: string): Promise<Measure
       env: { ...process.env, ...command.env },
       cwd: command.cwd,
     });
-    const sampler = gnuTime ? undefined : samplePeak(child);
+    const sampler = samplePeak(child, gnuTime);
     const ending = await endOf(child);
     const seconds = Number(process.hrtime.bigint() - start) / 1e9;
     if (ending !== '0') throw new Error(failureText(command, ending, folder));
-    if (sampler) return { seconds, cpuSeconds: undefined, peakMb: sampler() / 1024 };
+    if (!gnuTime) return { seconds, cpuSeconds: undefined, peakMb: sampler() / 1024 };
     const [peakKb, user, system] = readFileSync(figures, 'utf8').trim().split(' ').map(Number);
-    return { seconds, cpuSeconds: user! + system!, peakMb: peakKb! / 1024 };
+    return { seconds, cpuSeconds: user! + system!, peakMb: Math.max(peakKb!, sampler()) / 1024 };
   } finally {
     closeSync(stdout);
     closeSync(stderr);
@@ -56,8 +59,8 @@ export async function measure(command: Command, folder: string): Promise<Measure
 }
 
 /** Lets earlier writes reach the disk, so that nobody pays for another's. Nothing leaves the page cache. */
-export function settleDisk(): void {
-  spawnSync('sync', { stdio: 'ignore' });
+export function settleDisk(folder: string): void {
+  spawnSync('sync', ['--file-system', folder], { stdio: 'ignore' });
 }
 
 /**
@@ -87,22 +90,42 @@ function failureText(command: Command, ending: string, folder: string): string {
   return `${command.program} ${command.args.join(' ')} ended with ${ending}\n${said.join('\n').trim()}`;
 }
 
-/** Looks at the process and its descendants until it ends; the returned function gives the largest peak in KiB. */
-function samplePeak(child: ChildProcess): () => number {
+/**
+ * Looks at the process and its descendants until it ends; the returned function gives their largest sum in KiB.
+ * @param skipsFirst the process itself does not count: it only measures its child
+ */
+function samplePeak(child: ChildProcess, skipsFirst: boolean): () => number {
   let peakKb = 0;
-  const look = (pid: number) => {
-    try {
-      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-      peakKb = Math.max(peakKb, Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0));
-      for (const task of readdirSync(`/proc/${pid}/task`)) {
-        const children = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8');
-        for (const inner of children.split(' ').filter(Boolean)) look(Number(inner));
-      }
-    } catch {
-      // It ended between two looks.
-    }
+  const look = () => {
+    if (child.pid === undefined) return;
+    const pids = skipsFirst ? childrenOf(child.pid) : [child.pid];
+    peakKb = Math.max(
+      peakKb,
+      pids.reduce((sum, pid) => sum + residentKb(pid), 0),
+    );
   };
-  const timer = setInterval(() => child.pid && look(child.pid), 20);
+  const timer = setInterval(look, 100);
   child.once('exit', () => clearInterval(timer));
   return () => peakKb;
+}
+
+/** Of a process and its descendants; 0 if it has ended meanwhile. */
+function residentKb(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const own = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+    return childrenOf(pid).reduce((sum, inner) => sum + residentKb(inner), own);
+  } catch {
+    return 0;
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+    );
+  } catch {
+    return [];
+  }
 }

@@ -1,94 +1,122 @@
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Operation, operations, type Sealing, type Tool, tools } from './tools.js';
+import type { Sealing } from './tools.js';
+import { chooseWorks, type WorkName, works } from './works.js';
 
-const usage = `npm run bench -- [options]
-Times tundra beside duplicity, restic and borg on one tree of real files, in one run, tool after tool.
+export const usage = `npm run bench -- [WORK...] [options]
+Times tundra beside duplicity, restic and borg, tool after tool, in one run. Without a WORK, all of them:
+${works.map(({ name, title }) => `  ${name.padEnd(11)} ${title}`).join('\n')}
+What is to be known of every work:
   --tools tundra,duplicity  only these tools
-  --only full,restore       only these operations (${operations.join(', ')})
   --repeat N                rounds; medians are shown (default 1)
   --sealing gzip            without encryption (default passphrase)
-  --size-mb N --files N     size of the tree (default 1000 and 57000)
-  --work DIR                where to work (default the system's folder for temporary files; /dev/shm, with 8 GB
-                            to spare, takes the disk out of the figures)
-  --json FILE --markdown FILE   write the results there too
+  --work DIR                where to work (default the system's folder for temporary files; /dev/shm takes the disk
+                            out of the figures, and needs the memory: 10 GB for the tree, 16 GB for the large file)
   --no-check                do not compare what was restored with the source
   --keep                    leave the working folder
-Others, each with --help: node dist/bench/limits.js (peak memory), node dist/bench/swift.js (Swift, beside its client)`;
+Sizes (the bars hold for the default ones):
+  --size-mb N --files N     the tree (default 1000 and 57000)
+  --photos-mb N             photos (default 1000)
+  --large-mb N              the large file (default 10000)
+  --cases files,chain,holes memory: only these cases, one after the other, of
+  --many-files N            so many small files (default 1000000),
+  --sets N                  so many incremental sets (default 100),
+  --holes-mb N              one file of so many MB, nearly all holes (default 5000)
+  --kernel-mb N             kernels: so much data (default 64; OpenPGP: 200)
+Results, besides the tables on the terminal:
+  --json FILE               all figures; written after each course, so that a run that ends early leaves what it has
+  --from FILE               take the works that this run does not measure from an earlier run's JSON; may be given often
+  --report-only             measure nothing: only report what --from names
+  --markdown FILE           put tables between the marks of this document, and the charts into the folder beside it that
+                            has its name: docs/performance.md, docs/performance/*.svg`;
 
 /** What a benchmark is asked for. */
 export interface Options {
-  tools: Tool[];
-  only: Set<Operation>;
+  works: Set<WorkName>;
+  tools: string[] | undefined;
   rounds: number;
   sealing: Sealing;
   sizeBytes: number;
   files: number;
+  photosBytes: number;
+  largeBytes: number;
+  cases: string[] | undefined;
+  manyFiles: number;
+  sets: number;
+  holesBytes: number;
+  kernelBytes: number;
+  openPgpBytes: number;
   work: string;
   json: string | undefined;
+  from: string[];
   markdown: string | undefined;
   check: boolean;
   keep: boolean;
 }
 
-/** Reads the command line. Throws an Error that says what it does not take; `--help` prints and ends. */
-export function readOptions(): Options {
-  const { values } = parseArgs({
+/** Reads the command line; undefined if it asks for help. Throws an Error that says what it does not take. */
+export function readOptions(args: readonly string[]): Options | undefined {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
     options: {
-      tools: { type: 'string' },
       only: { type: 'string' },
+      tools: { type: 'string' },
       repeat: { type: 'string', default: '1' },
       sealing: { type: 'string', default: 'passphrase' },
       'size-mb': { type: 'string', default: '1000' },
       files: { type: 'string', default: '57000' },
+      'photos-mb': { type: 'string', default: '1000' },
+      'large-mb': { type: 'string', default: '10000' },
+      cases: { type: 'string' },
+      'many-files': { type: 'string', default: '1000000' },
+      sets: { type: 'string', default: '100' },
+      'holes-mb': { type: 'string', default: '5000' },
+      'kernel-mb': { type: 'string' },
       work: { type: 'string', default: tmpdir() },
       json: { type: 'string' },
+      from: { type: 'string', multiple: true, default: [] },
+      'report-only': { type: 'boolean', default: false },
       markdown: { type: 'string' },
       'no-check': { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) {
-    console.log(usage);
-    process.exit(0);
+  if (values.help) return undefined;
+  if (values.sealing !== 'passphrase' && values.sealing !== 'gzip') {
+    throw new Error(`--sealing knows passphrase and gzip, not ${values.sealing}`);
   }
-  const toolNames = listOf(
-    'tools',
-    values.tools,
-    tools.map(({ name }) => name),
-  );
+  const count = (name: keyof typeof values, text = String(values[name])) => {
+    if (!/^[1-9]\d*$/.test(text)) throw new Error(`--${name} takes a whole number, not ${text}`);
+    return Number(text);
+  };
+  const kernelMb = values['kernel-mb'] === undefined ? undefined : count('kernel-mb');
   return {
-    tools: tools.filter(({ name }) => toolNames.includes(name)),
-    only: new Set(listOf('only', values.only, operations)),
-    rounds: countOf('repeat', values.repeat),
-    sealing: listOf('sealing', values.sealing, ['passphrase', 'gzip'] as const)[0]!,
-    sizeBytes: countOf('size-mb', values['size-mb']) * 1e6,
-    files: countOf('files', values.files),
+    works: values['report-only'] ? new Set() : chooseWorks([...positionals, ...listOf(values.only)]),
+    tools: values.tools === undefined ? undefined : listOf(values.tools),
+    rounds: count('repeat'),
+    sealing: values.sealing,
+    sizeBytes: count('size-mb') * 1e6,
+    files: count('files'),
+    photosBytes: count('photos-mb') * 1e6,
+    largeBytes: count('large-mb') * 1e6,
+    cases: values.cases === undefined ? undefined : listOf(values.cases),
+    manyFiles: count('many-files'),
+    sets: count('sets'),
+    holesBytes: count('holes-mb') * 1e6,
+    kernelBytes: (kernelMb ?? 64) * 1e6,
+    openPgpBytes: (kernelMb ?? 200) * 1e6,
     work: resolve(values.work),
     json: values.json,
+    from: values.from,
     markdown: values.markdown,
     check: !values['no-check'],
     keep: values.keep,
   };
 }
 
-/** The names of a comma-separated option; all of them if it is not given. */
-function listOf<Name extends string>(
-  option: string,
-  text: string | undefined,
-  known: readonly Name[],
-): Name[] {
-  if (text === undefined) return [...known];
-  return text.split(',').map((part) => {
-    const name = known.find((candidate) => candidate === part.trim());
-    if (name === undefined) throw new Error(`--${option} knows ${known.join(', ')}, not ${part}`);
-    return name;
-  });
-}
-
-function countOf(option: string, text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new Error(`--${option} takes a whole number, not ${text}`);
-  return Number(text);
+function listOf(text: string | undefined): string[] {
+  return text === undefined ? [] : text.split(',').map((part) => part.trim());
 }

@@ -4,17 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from './measure.js';
 
-/** What is timed, in the order of a round. */
-export const operations = [
-  'full',
-  'unchanged',
-  'changed',
-  'restore',
-  'restore one',
-  'list',
-  'verify',
-] as const;
-export type Operation = (typeof operations)[number];
+/** What a tool is called for. */
+export type Operation = 'full' | 'incremental' | 'restore' | 'one-file' | 'list' | 'verify';
 
 /** How the stored files are sealed: encrypted with a passphrase, or only compressed. */
 export type Sealing = 'passphrase' | 'gzip';
@@ -29,6 +20,8 @@ export interface Ground {
   /** The one file to restore, as a path below the source. */
   oneFile: string;
   sealing: Sealing;
+  /** Backups made so far. */
+  sets: number;
 }
 
 /** A backup program: how it is called for each operation. */
@@ -41,6 +34,12 @@ export interface Tool {
   /** Makes what must be there before the first backup. Not timed. */
   prepare(ground: Ground): Command[];
   command(operation: Operation, ground: Ground): Command;
+  /** The only operation it takes part in; all of them if absent. */
+  only?: Operation;
+  /** What must be run before an operation. Not timed. */
+  before?(operation: Operation, ground: Ground): Command[];
+  /** Prints its version. */
+  start: Command;
   /** Where the one restored file is afterwards; undefined if the command writes it to standard output. */
   oneFileAt(ground: Ground): string | undefined;
 }
@@ -50,11 +49,13 @@ const passphrase = 'correct horse battery staple';
 /** The program of this project as it was built, for every tool that speaks duplicity's command line. */
 export const tundraProgram = fileURLToPath(new URL('../../bin/tundra', import.meta.url));
 
+/** Everything that is compared; the last is no backup program, but the floor of a restore. */
 export const tools: readonly Tool[] = [
   duplicityLike('tundra', tundraProgram),
   duplicityLike('duplicity', 'duplicity'),
   resticTool(),
   borgTool(),
+  tarTool(),
 ];
 
 /** A program with duplicity's command line. */
@@ -73,6 +74,7 @@ export function duplicityLike(name: string, program: string): Tool {
   return {
     name,
     version: () => (program.includes('/') && !existsSync(program) ? undefined : versionOf(program)),
+    start: { program, args: ['--version'] },
     repository: (ground) => join(ground.folder, 'repository'),
     prepare: ({ folder }) => {
       for (const inner of ['repository', 'temporary', 'gnupg']) {
@@ -84,12 +86,11 @@ export function duplicityLike(name: string, program: string): Tool {
       switch (operation) {
         case 'full':
           return command(ground, ['full', ground.source, url(ground)]);
-        case 'unchanged':
-        case 'changed':
+        case 'incremental':
           return command(ground, ['incremental', ground.source, url(ground)]);
         case 'restore':
           return command(ground, ['restore', url(ground), ground.target]);
-        case 'restore one':
+        case 'one-file':
           return command(ground, [
             'restore',
             '--file-to-restore',
@@ -127,18 +128,18 @@ function resticTool(): Tool {
   return {
     name: 'restic',
     version: () => versionOf('restic', 'version'),
+    start: { program: 'restic', args: ['version'] },
     repository: (ground) => join(ground.folder, 'repository'),
     // Version 2 is the repository format that compresses.
     prepare: (ground) => [command(ground, ['init', '--repository-version', '2'])],
     command: (operation, ground) => {
       switch (operation) {
         case 'full':
-        case 'unchanged':
-        case 'changed':
+        case 'incremental':
           return command(ground, ['backup', '.'], ground.source);
         case 'restore':
           return command(ground, ['restore', 'latest', '--target', ground.target]);
-        case 'restore one':
+        case 'one-file':
           return command(ground, ['dump', 'latest', `/${ground.oneFile}`]);
         case 'list':
           return command(ground, ['ls', 'latest']);
@@ -163,7 +164,8 @@ function borgTool(): Tool {
     },
     ...(cwd === undefined ? {} : { cwd }),
   });
-  const archive = (ground: Ground, name: string) => `${repository(ground)}::${name}`;
+  /** The newest. */
+  const archive = (ground: Ground) => `${repository(ground)}::set-${ground.sets}`;
   const intoTarget = (ground: Ground, args: string[]): Command => {
     mkdirSync(ground.target, { recursive: true });
     return command(ground, args, ground.target);
@@ -171,6 +173,7 @@ function borgTool(): Tool {
   return {
     name: 'borg',
     version: () => versionOf('borg'),
+    start: { program: 'borg', args: ['--version'] },
     repository,
     prepare: (ground) => {
       mkdirSync(join(ground.folder, 'cache'), { recursive: true });
@@ -180,20 +183,40 @@ function borgTool(): Tool {
     command: (operation, ground) => {
       switch (operation) {
         case 'full':
-        case 'unchanged':
-        case 'changed':
-          return command(ground, ['create', archive(ground, operation), '.'], ground.source);
+        case 'incremental':
+          return command(ground, ['create', archive(ground), '.'], ground.source);
         case 'restore':
-          return intoTarget(ground, ['extract', archive(ground, 'changed')]);
-        case 'restore one':
-          return intoTarget(ground, ['extract', archive(ground, 'changed'), ground.oneFile]);
+          return intoTarget(ground, ['extract', archive(ground)]);
+        case 'one-file':
+          return intoTarget(ground, ['extract', archive(ground), ground.oneFile]);
         case 'list':
-          return command(ground, ['list', archive(ground, 'changed')]);
+          return command(ground, ['list', archive(ground)]);
         case 'verify':
           return command(ground, ['check', '--verify-data', repository(ground)]);
       }
     },
     oneFileAt: (ground) => join(ground.target, ground.oneFile),
+  };
+}
+
+/** Unpacks a tar of the tree as it is then. */
+function tarTool(): Tool {
+  const archive = (ground: Ground) => join(ground.folder, 'tree.tar');
+  return {
+    name: 'tar',
+    version: () => versionOf('tar'),
+    start: { program: 'tar', args: ['--version'] },
+    only: 'restore',
+    repository: archive,
+    prepare: () => [],
+    before: (_, ground) => [
+      { program: 'tar', args: ['--create', '--file', archive(ground), '.'], cwd: ground.source },
+    ],
+    command: (_, ground) => {
+      mkdirSync(ground.target, { recursive: true });
+      return { program: 'tar', args: ['--extract', '--file', archive(ground)], cwd: ground.target };
+    },
+    oneFileAt: () => undefined,
   };
 }
 
@@ -206,8 +229,9 @@ export function stopAgents(folders: readonly string[]): void {
   }
 }
 
-function versionOf(program: string, argument = '--version'): string | undefined {
+/** The version a program tells; undefined if it cannot be run. */
+export function versionOf(program: string, argument = '--version'): string | undefined {
   const { status, stdout } = spawnSync(program, [argument], { encoding: 'utf8' });
   if (status !== 0) return undefined;
-  return /\d+(\.\d+)+\S*/.exec(stdout)?.[0] ?? stdout.trim();
+  return /\d+(\.\d+)+[^\s)]*/.exec(stdout)?.[0] ?? stdout.trim();
 }

@@ -32,7 +32,7 @@ async function startServices(files) {
 const patterns = process.argv.slice(2);
 const isWanted = (name) =>
   name.endsWith('.test.js') && (patterns.length === 0 || patterns.some((pattern) => name.includes(pattern)));
-const files = ['dist/src', 'dist/test']
+const files = ['dist/src', 'dist/test', 'dist/bench']
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, String(name))),
   )

@@ -1,11 +1,11 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { mixedBytes, randomNumbers } from '../test/trees/contents.js';
-import { removeTree } from '../test/trees/writer.js';
+import { mixedBytes, randomNumbers } from '../../test/trees/contents.js';
+import { removeTree } from '../../test/trees/writer.js';
 
 /** A tree that strains one thing, and how it changes from set to set. */
 export interface Case {
-  name: string;
+  name: 'files' | 'chain' | 'holes';
   description: string;
   /** Incremental sets after the full one. */
   sets: number;
@@ -78,9 +78,8 @@ export function longChain(sets: number): Case {
   };
 }
 
-/** One file with data scattered over it; each set edits it in places. */
-export function largeFile(sizeMb: number): Case {
-  const sizeBytes = sizeMb * 2 ** 20;
+/** One file, nearly all holes, with data scattered over it; each set edits it in places. */
+export function fileWithHoles(sizeBytes: number): Case {
   const scatter = (source: string, set: number, pieces: number) => {
     const next = randomNumbers(`scatter ${set}`);
     const file = openSync(join(source, 'large'), set === 0 ? 'w' : 'r+');
@@ -95,12 +94,12 @@ export function largeFile(sizeMb: number): Case {
     }
   };
   return {
-    name: 'large',
-    description: `one file of ${sizeMb} MiB`,
+    name: 'holes',
+    description: `one file of ${sizeBytes / 1e6} MB, nearly all holes`,
     sets: 1,
     make: (source) => {
       mkdirSync(source, { recursive: true });
-      scatter(source, 0, Math.max(1, Math.floor(sizeMb / 10)));
+      scatter(source, 0, Math.max(1, Math.floor(sizeBytes / 10e6)));
     },
     change: (source, set) => scatter(source, set, 30),
   };
