@@ -14,7 +14,7 @@ export const BLOCK_BYTES = 16;
 export class CfbEncryptor {
   readonly #chain: Cipher;
   /** D of the last block, as four words. */
-  #previous: Uint32Array;
+  #previous: Int32Array;
 
   constructor(key: Uint8Array) {
     const book = createCipheriv('aes-256-ecb', key, null);
@@ -27,7 +27,7 @@ export class CfbEncryptor {
    *  stream may end within a block. */
   encrypt(bytes: Uint8Array): void {
     const wholeBytes = bytes.length - (bytes.length % BLOCK_BYTES);
-    const text = new Uint32Array(bytes.buffer, bytes.byteOffset, wholeBytes / 4);
+    const text = new Int32Array(bytes.buffer, bytes.byteOffset, wholeBytes / 4);
     const chained = words(this.#chain.update(bytes.subarray(0, wholeBytes)));
     const previous = this.#previous;
     if (wholeBytes > 0) {
@@ -60,14 +60,27 @@ export function codeBook(blockCipher: string, key: Uint8Array): Cipher {
   return createCipheriv(blockCipher, key, null).setAutoPadding(false);
 }
 
-function xor(into: Uint32Array, other: Uint32Array): void {
-  for (let i = 0; i < into.length; i++) into[i]! ^= other[i]!;
+/** Eight at a time, and with signs: so the engine makes the fastest code of it. */
+function xor(into: Int32Array, other: Int32Array): void {
+  const count = into.length;
+  const whole = count - (count % 8);
+  for (let i = 0; i < whole; i += 8) {
+    into[i]! ^= other[i]!;
+    into[i + 1]! ^= other[i + 1]!;
+    into[i + 2]! ^= other[i + 2]!;
+    into[i + 3]! ^= other[i + 3]!;
+    into[i + 4]! ^= other[i + 4]!;
+    into[i + 5]! ^= other[i + 5]!;
+    into[i + 6]! ^= other[i + 6]!;
+    into[i + 7]! ^= other[i + 7]!;
+  }
+  for (let i = whole; i < count; i++) into[i]! ^= other[i]!;
 }
 
 /** The bytes as words; a copy where they do not lie on a word. */
-function words(bytes: Uint8Array): Uint32Array {
+function words(bytes: Uint8Array): Int32Array {
   const lying = aligned(bytes);
-  return new Uint32Array(lying.buffer, lying.byteOffset, lying.length >> 2);
+  return new Int32Array(lying.buffer, lying.byteOffset, lying.length >> 2);
 }
 
 function aligned(bytes: Uint8Array): Uint8Array {
