@@ -149,7 +149,7 @@ suite('DeflateKernel', () => {
   });
 
   test('bytes made to have equal hashes', () => {
-    // Inverse of the multiplier in the hash: the products agree in their high 13, or 21, bits.
+    // Inverse of the multiplier in the hash of four bytes: the products agree in their high 13, or 21, bits.
     const inverse = 0xe8b2f51;
     assert.equal(Math.imul(inverse, 0x9e3779b1), 1);
     for (const lowBits of [19, 11]) {
@@ -157,6 +157,68 @@ suite('DeflateKernel', () => {
         Math.imul((0x5a5a << 19) | (Math.imul(i, 2654435761) >>> (32 - lowBits)), inverse),
       );
       roundTrip(new Uint8Array(words.buffer));
+    }
+  });
+
+  test('bytes made to have equal hashes of five bytes', () => {
+    const multiplier = 0x9e3779b185ebca87n;
+    const hashOf = (word: bigint) => ((word << 24n) * multiplier) & 0xffff_ffff_ffff_ffffn;
+    const alike: Buffer[] = [];
+    const slot = hashOf(0x0102030405n) >> 49n;
+    for (let word = 0n; alike.length < 20; word += 0x10001n) {
+      if (hashOf(word) >> 49n !== slot) continue;
+      const five = Buffer.alloc(5);
+      five.writeUIntLE(Number(word & 0xff_ffff_ffffn), 0, 5);
+      alike.push(five);
+    }
+    assert.equal(new Set(alike.map((five) => five.toString('hex'))).size, alike.length);
+    roundTrip(Buffer.concat(Array.from(noise(40_000, 12), (byte) => alike[byte % alike.length]!)));
+  });
+
+  test('matches of any length behind any number of literals, at every place of a group', () => {
+    const random = noise(4000, 13);
+    const before = random.subarray(0, 600);
+    for (let literals = 0; literals <= 9; literals++) {
+      for (let length = 3; length <= 40; length++) {
+        const parts: Uint8Array[] = [before];
+        for (let i = 0; i < 12; i++) {
+          const from = 17 + 43 * i;
+          parts.push(
+            random.subarray(700 + i * 10, 700 + i * 10 + literals),
+            random.subarray(from, from + length),
+          );
+        }
+        const repeated = Buffer.concat(parts);
+        roundTrip(repeated);
+        roundTrip(repeated.subarray(before.length), before);
+      }
+    }
+  });
+
+  test('text behind noise compresses, and so does what repeats the noise', () => {
+    const text = prose(64 * 1024, 14);
+    for (const random of [noise(64 * 1024, 15), noise(640 * 1024, 15)]) {
+      const alone = roundTrip(text);
+      for (const [i, size] of roundTrip(Buffer.concat([random, text])).entries()) {
+        assert.ok(size < random.length * 1.001 + alone[i]! * 1.25 + 1000, `${size} ${alone[i]}`);
+      }
+      const twice = Buffer.concat([random, random.subarray(-20_000)]);
+      const [fast] = roundTrip(twice);
+      assert.ok(fast! < random.length * 1.001 + 12_000, `${fast}`);
+    }
+  });
+
+  test('a chunk goes on where the one before it ended', () => {
+    const bytes = Buffer.concat([prose(200_000, 16), noise(50_000, 17), prose(150_000, 16)]);
+    for (const effort of deflateEfforts) {
+      for (const chunkBytes of [1000, 32_768, 65_537, 262_144]) {
+        const compressed: Uint8Array[] = [];
+        for (let at = 0; at < bytes.length; at += chunkBytes) {
+          const dictionary = bytes.subarray(Math.max(0, at - WINDOW_BYTES), at);
+          compressed.push(kernel.compress(bytes.subarray(at, at + chunkBytes), dictionary, effort));
+        }
+        assert.ok(inflated(Buffer.concat(compressed), NOTHING, bytes.length).equals(bytes));
+      }
     }
   });
 
@@ -181,6 +243,8 @@ suite('DeflateKernel', () => {
 
   test('what does not compress costs next to nothing', () => {
     for (const size of roundTrip(noise(1_000_000, 11))) assert.ok(size < 1_000_400, `${size}`);
+    const packed = deflateRawSync(prose(3_000_000, 18));
+    for (const size of roundTrip(packed)) assert.ok(size < packed.length * 1.001, `${size}`);
     for (const size of roundTrip(Buffer.alloc(1_000_000))) assert.ok(size < 1200, `${size}`);
   });
 });

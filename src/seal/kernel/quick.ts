@@ -16,9 +16,10 @@ import { putLiterals, putSequence, sequencesEnd, setSequencesEnd } from './seque
 /** Places that are searched at once: the hashes of five bytes at each lie in eight bytes. */
 const GROUP: usize = 4;
 const TABLE: usize = ROWS;
-const TABLE_BITS: u32 = 14;
+const TABLE_BITS: u32 = 15;
 /** Of the window before a chunk, one place in so many goes into the table. */
-const WINDOW_STEP: usize = 4;
+const WINDOW_STEP: usize = 2;
+/** No less than a group: a place must not find itself in the table. */
 const MIN_LENGTH: u32 = 4;
 /** What a search compares: a match that is so long has to be followed to its end. */
 const LONG: usize = 16;
@@ -26,6 +27,7 @@ const LONG: usize = 16;
 const PATIENCE: usize = 256;
 const SKIP_SHIFT: usize = 6;
 const MAX_SKIP: usize = 127;
+const SKIP_VARIES: u64 = 31;
 
 /**
  * A key is worth | 3 - place in the group | address of the candidate, from the highest bits on. The table has keys
@@ -45,8 +47,8 @@ let quietFrom: usize = 0;
 export function fillKeys(): void {
   for (let i: u32 = 0; i < 4; i++) {
     for (let length: u32 = MIN_LENGTH; length <= <u32>LONG; length++) {
-      // A literal before a match is worth it if the match gets longer by more than the literal.
-      const key = ((2 * (length + 3 - i)) << WORTH_SHIFT) | ((3 - i) << ADDRESS_BITS);
+      // A literal before a match is worth half a byte of it.
+      const key = ((2 * length + 3 - i) << WORTH_SHIFT) | ((3 - i) << ADDRESS_BITS);
       store<u32>(KEYS + <usize>((i * 17 + length) << 2), key);
     }
   }
@@ -112,7 +114,9 @@ export function parseQuick(p: usize, stop: usize, end: usize): usize {
       p += GROUP;
       literals += GROUP;
       if (p - quiet > PATIENCE) {
-        const to = min<usize>(p + min<usize>((p - quiet) >> SKIP_SHIFT, MAX_SKIP), last);
+        // The bytes decide, too: steps of one size would never meet those that passed over the same bytes before.
+        const skip = min<usize>((p - quiet) >> SKIP_SHIFT, MAX_SKIP) ^ <usize>(word & SKIP_VARIES);
+        const to = min<usize>(p + skip, last);
         if (to > p) {
           memory.copy(literals, p, to - p);
           literals += to - p;
@@ -125,7 +129,7 @@ export function parseQuick(p: usize, stop: usize, end: usize): usize {
     p += before;
     literals += before;
     const distance = <u32>p - (best & ((1 << ADDRESS_BITS) - 1));
-    let length = <usize>(best >> (WORTH_SHIFT + 1)) - 3 + before;
+    let length = (<usize>(best >> WORTH_SHIFT) - 3 + before) >> 1;
     if (length == LONG) length = matchLength(p - distance, p, LONG, min<usize>(end - p, MAX_LENGTH));
     putSequence(at, <u32>(literals - literalsFrom), <u32>length, distance - 1);
     at += 8;
@@ -133,6 +137,7 @@ export function parseQuick(p: usize, stop: usize, end: usize): usize {
     quiet = p;
     literalsFrom = literals;
     insert(p - 1);
+    insert(p - 2);
     insert(p - 3);
   }
   if (p < stop && stop == end) {
