@@ -91,6 +91,18 @@ function read(path: string, of = digest): IndexEntry[] | undefined {
   return found;
 }
 
+/** The path of an entry as it would be found, after the one with the key before. */
+function presentPath({ key, attributes, changeTimeMs }: IndexEntry, before: string, uid: number) {
+  let keyShared = 0;
+  while (keyShared < before.length && before[keyShared] === key[keyShared]) keyShared++;
+  const { type, mode, gid, mtimeSeconds, linkTarget } = attributes;
+  return {
+    ...{ keyShared, keyRests: Buffer.from(key.slice(keyShared), 'latin1') },
+    ...{ keyRestAt: 0, keyRestLength: key.length - keyShared },
+    ...{ type, mode, uid, gid, mtimeSeconds, linkTarget, changeTimeMs },
+  };
+}
+
 describe('a signature index', () => {
   it('gives back what was written', (t) => {
     const folder = temporaryFolder(t);
@@ -130,6 +142,73 @@ describe('a signature index', () => {
     }).sort((one, other) => (one.key < other.key ? -1 : 1));
     write(path, all);
     assert.deepEqual(read(path), all);
+  });
+
+  it('passes by what is the same, and by nothing else', (t) => {
+    const folder = temporaryFolder(t);
+    const ids = { userId: (name: string) => (name === 'root' ? 7 : undefined), groupId: () => undefined };
+    const change = fc.constantFrom(
+      ...(['none', 'none', 'key', 'type', 'mode', 'uid', 'gid', 'mtime', 'target', 'change time'] as const),
+    );
+    const ownedByFew = entries.map((all) =>
+      all.map((entry, i): IndexEntry => {
+        const owner = { uid: i % 2, gid: 5, uname: i % 2 === 0 ? 'root' : '', gname: 'gone' };
+        return { ...entry, attributes: { ...entry.attributes, ...owner } };
+      }),
+    );
+    let passed = 0;
+    const property = fc.property(
+      ownedByFew,
+      fc.array(change, { minLength: 60, maxLength: 60 }),
+      (all, changes) => {
+        const path = join(folder, `index${count++}`);
+        write(path, all);
+        const reader = SignatureIndexReader.open(path, digest)!;
+        const owners = new Set<string>();
+        for (const [i, entry] of all.entries()) {
+          const { attributes, changeTimeMs } = entry;
+          const { type, uid, gid, uname, gname } = attributes;
+          const different = changes[i]!;
+          const present = presentPath(entry, all[i - 1]?.key ?? '', ids.userId(uname) ?? uid);
+          if (different === 'key')
+            present.keyRests = Buffer.from(`${present.keyRests.toString()}!`, 'latin1');
+          if (different === 'key') present.keyRestLength++;
+          if (different === 'type') present.type = type === 'file' ? 'directory' : 'file';
+          if (different === 'mode') present.mode ^= 0o100;
+          if (different === 'uid') present.uid++;
+          if (different === 'gid') present.gid++;
+          if (different === 'mtime') present.mtimeSeconds++;
+          if (different === 'target') present.linkTarget += 'x';
+          if (different === 'change time') present.changeTimeMs += 0.5;
+          const ofLink = ['none', 'mode', 'uid', 'gid', 'mtime'];
+          const isSame = (type === 'symlink' ? ofLink : ['none', 'target']).includes(different);
+          const owner = JSON.stringify([uid, gid, uname, gname]);
+          const mayPass = owners.has(owner) && changeTimeMs !== 0 && !type.endsWith('device');
+          owners.add(owner);
+          const hasPassed = reader.pass(present, ids);
+          assert.equal(hasPassed, isSame && mayPass);
+          if (hasPassed) passed++;
+          else assert.deepEqual(reader.next(), entry);
+        }
+        assert.equal(reader.next(), undefined);
+        reader.close();
+      },
+    );
+    fc.assert(property);
+    assert.ok(passed > 0);
+  });
+
+  it('passes by nothing at its end', (t) => {
+    const path = newPath(t);
+    write(path, []);
+    const reader = SignatureIndexReader.open(path, digest)!;
+    const ids = { userId: () => undefined, groupId: () => undefined };
+    const entry = fc.sample(
+      entries.filter((list) => list.length > 0),
+      { numRuns: 1, seed: 1 },
+    )[0]![0]!;
+    assert.equal(reader.pass(presentPath(entry, '', 0), ids), false);
+    reader.close();
   });
 
   it('counts only for its signature files, and whole', (t) => {

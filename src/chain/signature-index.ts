@@ -348,7 +348,10 @@ export class SignatureIndexReader {
         mtimeSeconds === Math.max(present.mtimeSeconds, 0);
       if (!isSame) return false;
     }
-    if ((form & formBits.records) !== 0) this.#at += this.#number();
+    if ((form & formBits.records) !== 0) {
+      const recordsBytes = this.#number();
+      this.#at += recordsBytes;
+    }
     if (this.#at + 8 > this.#end || block.readDoubleLE(this.#at) !== present.changeTimeMs) return false;
     this.#at += 8;
     return true;

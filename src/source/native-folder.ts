@@ -3,6 +3,7 @@ import { type Koffi, loadKoffi } from '../base/koffi.js';
 import { throughNativeGate } from '../base/native-gate.js';
 import type { Latin1 } from '../base/path-key.js';
 import { columns, entryTypes } from './entry-rows.js';
+import { childPath } from './source-path.js';
 
 /**
  * Reads folders by calls of the C library, which takes half the time of Node's own. What it cannot read it leaves to
@@ -98,26 +99,30 @@ function foldersBy(koffi: Koffi): NativeFolders {
     }
   };
 
-  /** What `read` does, for an open folder. */
-  const readFrom = (
+  /** Reads one name into a row; true if it is a folder. */
+  const readRow = (fd: number, name: Latin1, rows: Float64Array, at: number, follow: boolean): boolean => {
+    const isRead = put(name) && statx(fd, text, follow ? 0 : noFollow, basicStats, stats.bytes) === 0;
+    if (!isRead) rows[at] = -1;
+    return isRead && stats.writeRow(rows, at);
+  };
+
+  /** Reads names of an open folder, the first of them into the row `row`; returns how many rows there are then. */
+  const readRows = (
     fd: number,
     names: readonly Latin1[],
     start: number,
     rows: Float64Array,
-    followLinks: boolean,
+    row: number,
+    follow: boolean,
   ): number => {
-    const count = Math.min(names.length - start, rows.length / columns);
-    const statFlags = followLinks ? 0 : noFollow;
-    let row = 0;
-    while (row < count) {
-      const at = row * columns;
-      row++;
-      const isRead =
-        fd >= 0 && put(names[start + row - 1]!) && statx(fd, text, statFlags, basicStats, stats.bytes) === 0;
-      if (!isRead) rows[at] = -1;
-      else if (stats.writeRow(rows, at)) break;
+    const end = Math.min(names.length - start + row, rows.length / columns);
+    let next = row;
+    while (next < end) {
+      const isFolder = readRow(fd, names[start + next - row]!, rows, next * columns, follow);
+      next++;
+      if (isFolder) break;
     }
-    return row;
+    return next;
   };
 
   return {
@@ -127,18 +132,22 @@ function foldersBy(koffi: Koffi): NativeFolders {
         if (fd < 0) return undefined;
         try {
           const names = namesOf(fd)?.sort();
-          return names && { names, count: readFrom(fd, names, 0, rows, followLinks) };
+          return names && { names, count: readRows(fd, names, 0, rows, 0, followLinks) };
         } finally {
           close(fd);
         }
       }),
     read: (path, names, start, rows, followLinks) =>
       throughNativeGate(() => {
+        // Folders often stand side by side: then the next name is all that is wanted, and opening takes longer.
+        const isFolder = readRow(notRelative, childPath(path, names[start]!), rows, 0, followLinks);
+        if (isFolder || start + 1 === names.length) return 1;
         const fd = open(path);
+        if (fd < 0) return 1;
         try {
-          return readFrom(fd, names, start, rows, followLinks);
+          return readRows(fd, names, start + 1, rows, 1, followLinks);
         } finally {
-          if (fd >= 0) close(fd);
+          close(fd);
         }
       }),
   };

@@ -2,15 +2,23 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { describe, it, type TestContext } from 'node:test';
+import { before, describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { TundraError } from '../base/errors.js';
 import { diskPath, type KeyRange, type Latin1, type PathKey, slashPath } from '../base/path-key.js';
+import { type NativeFolders, nativeFolders } from './native-folder.js';
 import { type PeerWalk, peerWalks } from './peer.fixture.js';
-import { createSelection, type SelectionRule, selectAll } from './selection.js';
+import { createSelection, type Selection, type SelectionRule, selectAll } from './selection.js';
 import { oddTree, testFolder, testTree } from './tree.fixture.js';
-import { walk } from './walk.js';
+import { type WalkOptions, walk as walkBy } from './walk.js';
 import { type WalkWarning, walkWarnings } from './walk-warnings.js';
+
+/** How the walks of a suite read folders; undefined for Node's own calls. */
+let native: NativeFolders | undefined;
+
+function walk(root: Latin1, selection: Selection, options: WalkOptions) {
+  return walkBy(root, selection, { native, ...options });
+}
 
 interface Walked {
   paths: Latin1[];
@@ -40,7 +48,67 @@ function inShares(root: Latin1, bounds: readonly PathKey[], followLinks = false)
 const include = (glob: Latin1): SelectionRule => ({ kind: 'include', glob });
 const exclude = (glob: Latin1): SelectionRule => ({ kind: 'exclude', glob });
 
-describe('walk', () => {
+const withoutNative =
+  nativeFolders() === undefined && 'needs koffi, with a binary for this machine, and Linux on x64 or arm64';
+
+describe('walk', () => walkSuite(undefined));
+describe('walk by native calls', { skip: withoutNative }, () => walkSuite(nativeFolders()));
+
+describe('native calls', { skip: withoutNative }, () => {
+  it('tell the same as those of Node', (t) => {
+    const root = testTree(t, { ...oddTree, 'up/there': { link: '../a' } });
+    for (let i = 0; i < 200; i++) writeFileSync(`${root}/a/${i}`, 'x'.repeat(i));
+    for (const [name, mtime] of [
+      ['before', '@-0.5'],
+      ['old', '@-86400.5'],
+      ['long-before', '@-3000000000.000000001'],
+      ['zero', '@0'],
+      ['late', '@1700000000.999999999'],
+      ['later', '@1700000000.9999'],
+      ['ahead', '@4000000000.25'],
+    ] as const) {
+      spawnSync('touch', ['-d', mtime, `${root}/${name}`]);
+    }
+    chmodSync(`${root}/a`, 0o7751);
+    // These only root can make.
+    spawnSync('chown', ['4000000000:3999999', `${root}/a-b`]);
+    spawnSync('mknod', [`${root}/device`, 'c', '4095', '1048575']);
+    spawnSync('mknod', [`${root}/disk`, 'b', '8', '1']);
+    for (const followLinks of [false, true]) {
+      const [one, other] = [undefined, nativeFolders()].map((way) => {
+        const warnings: unknown[] = [];
+        const onWarning = (...warning: unknown[]) => void warnings.push(warning);
+        return { entries: [...walkBy(root, selectAll, { native: way, followLinks, onWarning })], warnings };
+      });
+      assert.ok(one!.entries.length > 250);
+      assert.deepEqual(other, one);
+    }
+  });
+
+  it('leave to those of Node what they cannot read', (t) => {
+    const root = testTree(t, { 'a/b': 'file', 'c/d': 'file', e: 'file' });
+    const folders = nativeFolders() as NativeFolders;
+    const blind: NativeFolders = {
+      list: (path, rows, followLinks) =>
+        path.endsWith('/a') ? undefined : folders.list(path, rows.fill(-1), followLinks),
+      read: (...given) => {
+        const count = folders.read(...given);
+        given[3].fill(-1);
+        return count;
+      },
+    };
+    const paths = [...walkBy(root, selectAll, { native: blind, onWarning: () => assert.fail() })].map(
+      ({ key }) => slashPath(key),
+    );
+    assert.deepEqual(paths, ['.', 'a', 'a/b', 'c', 'c/d', 'e']);
+  });
+});
+
+function walkSuite(way: NativeFolders | undefined): void {
+  before(() => {
+    native = way;
+  });
+
   it('yields all entries in the order of their keys', (t) => {
     const root = testTree(t, oddTree);
     const entries = [...walk(root, selectAll, { onWarning: (...warning) => assert.fail(warning.join()) })];
@@ -239,7 +307,7 @@ describe('walk', () => {
     assert.deepEqual(answer, { entries: 'entries' in answer ? answer.entries : [], codes: [1] });
     assert.deepEqual(pathsOf(answer), ['.']);
   });
-});
+}
 
 function pathsOf(answer: PeerWalk): Latin1[] {
   return 'entries' in answer ? answer.entries.map(({ path }) => path || '.') : [];
@@ -271,14 +339,19 @@ function walkedAsUser(t: TestContext, root: Latin1): Walked | undefined {
     const result = { paths: [], warnings: [] };
     const slashed = (key) => key.replaceAll('\\0', '/') || '.';
     const onWarning = (kind, key) => result.warnings.push([kind, slashed(key)]);
-    for (const { key } of walk(process.argv[1], () => 'include', { onWarning })) result.paths.push(slashed(key));
+    const options = process.argv[2] === 'native' ? { onWarning } : { onWarning, native: undefined };
+    for (const { key } of walk(process.argv[1], () => 'include', options)) result.paths.push(slashed(key));
     console.log(JSON.stringify(result));`;
-  const done = spawnSync(process.execPath, ['--input-type=module', '-e', program, root], {
-    encoding: 'utf8',
-    cwd: '/',
-    uid: ordinaryUser,
-    gid: ordinaryUser,
-  });
+  const done = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', program, root, native === undefined ? 'node' : 'native'],
+    {
+      encoding: 'utf8',
+      cwd: '/',
+      uid: ordinaryUser,
+      gid: ordinaryUser,
+    },
+  );
   if (done.error !== undefined || /ERR_MODULE_NOT_FOUND|EACCES/.test(done.stderr)) {
     t.skip('needs node and the built project where an ordinary user can read them');
     return undefined;
