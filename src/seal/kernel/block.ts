@@ -231,12 +231,14 @@ export function putBlock(at: usize, end: usize, p: usize, size: usize, literals:
   // The same for every form.
   const fixedBits: u32 = 3 + codeBits(FIXED_LENGTHS) + extra;
   const storedBits = ((<u32>size << 3) + 40 * ((<u32>size + 0xfffe) / 0xffff));
-  if (storedBits <= min<u32>(ownBits, fixedBits)) {
+  // Noise with a tar header here and there: the headers alone are not worth coding, and decoding, every byte of the rest.
+  const leastBits = gaps == 0 ? storedBits - (storedBits >> 7) : storedBits;
+  if (leastBits <= min<u32>(ownBits, fixedBits)) {
     putStored(p, size);
     return;
   }
   const ownAll: u32 = ownBits + prepareHead();
-  if (storedBits <= min<u32>(ownAll, fixedBits)) {
+  if (leastBits <= min<u32>(ownAll, fixedBits)) {
     putStored(p, size);
   } else if (fixedBits <= ownAll) {
     putBits(0b010, 3);
