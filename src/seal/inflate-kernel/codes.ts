@@ -15,37 +15,43 @@ import {
   TOO_FAR_BACK,
   WANTS_INPUT,
 } from './state';
-import { DISTANCE_BITS, END_OF_BLOCK, EXCEPTION, LITERAL, LITLEN_BITS, SUBTABLE } from './table';
+import {
+  DISTANCE_BITS,
+  END_OF_BLOCK,
+  EXCEPTION,
+  IDLE_BITS,
+  LENGTH,
+  LITLEN_BITS,
+  SUBTABLE,
+} from './table';
 
 /** What one round of the fast loop looks at, at most. */
 const FAST_INPUT: usize = 32;
 
-const LITLEN_MASK: u64 = (1 << LITLEN_BITS) - 1;
-const DISTANCE_MASK: u64 = (1 << DISTANCE_BITS) - 1;
+const LITLEN_MASK: u64 = ((1 << LITLEN_BITS) - 1) << IDLE_BITS;
+const DISTANCE_MASK: u64 = ((1 << DISTANCE_BITS) - 1) << IDLE_BITS;
 
-/** An entry with its sign: it is negative for a literal. Bits above the lowest 6 do not matter to a shift. */
 @inline
-function litlenEntry(bits: u64): i64 {
-  return <i64>load<i32>(LITLEN_TABLE + (<usize>(bits & LITLEN_MASK) << 2));
+function litlenEntry(bits: u64): u64 {
+  return load<u64>(LITLEN_TABLE + <usize>(bits & LITLEN_MASK));
 }
 
 @inline
-function distanceEntry(bits: u64): i64 {
-  return <i64>load<u32>(DISTANCE_TABLE + (<usize>(bits & DISTANCE_MASK) << 2));
+function distanceEntry(bits: u64): u64 {
+  return load<u64>(DISTANCE_TABLE + <usize>(bits & DISTANCE_MASK));
 }
 
-/** The index of a subtable follows the main table's. `rest` begins behind the main table's. */
+/** The index of a subtable follows the main table's. */
 @inline
-function subEntry(table: usize, pointer: i64, rest: u64): i64 {
-  const index = (pointer >> 16) + <i64>(rest & ~(<u64>-1 << (<u64>pointer >> 8)));
-  return <i64>load<i32>(table + (<usize>index << 2));
+function subEntry(pointer: u64, bits: u64, tableBits: u64): u64 {
+  const offset = (bits >> tableBits) & (pointer >> 48);
+  return load<u64>(<usize>((pointer >> 32) & 0xffff) + <usize>offset);
 }
 
-/** Base and extra bits; `bits` begins with the code. */
+/** The value of a length or distance; `bits` begins with its code. */
 @inline
-function valueOf(entry: i64, bits: u64): usize {
-  const extra = (bits & ~(<u64>-1 << (entry & 63))) >> ((<u64>entry >> 8) & 15);
-  return <usize>(entry >> 16) + <usize>extra;
+function valueOf(entry: u64, bits: u64): usize {
+  return <usize>((entry >> 16) & 0xffff) + <usize>((bits >> (entry >> 8)) & (entry >> 32));
 }
 
 /** Goes on in the block. Returns GO_ON behind its end, OUTPUT_FULL, WANTS_INPUT, or what is wrong. */
@@ -55,8 +61,9 @@ export function readCodes(): u32 {
 }
 
 /**
- * As long as there is plenty of input and of room. The buffer holds 56 bits or more at the beginning of each round; of
- * `count`, how many it holds, only the lowest 6 bits mean something, so that whole entries can be taken from it.
+ * As long as there is plenty of input and of room. The buffer holds 53 bits or more at the beginning of each round. Of
+ * `count`, how many it holds with the idle ones, only the lowest 6 bits mean something, so that whole entries can be
+ * taken from it; a shift looks at no more of its distance either.
  */
 function readFast(): u32 {
   let input = bitAt >> 3;
@@ -67,33 +74,28 @@ function readFast(): u32 {
   const inputStop = inputLimit - FAST_INPUT;
   let result = WANTS_INPUT;
 
-  let bits: u64 = load<u64>(input) >> (bitAt & 7);
-  let count: u64 = 64 - (bitAt & 7);
-  input += 8;
-  // As if it had been refilled: whole bytes above 56 bits are given back.
-  if (count == 64) {
-    input--;
-    count = 56;
-  }
+  let bits: u64 = (load<u64>(input) >> (bitAt & 7)) << IDLE_BITS;
+  let count: u64 = 56 + IDLE_BITS - (bitAt & 7);
+  input += 7;
   let entry = litlenEntry(bits);
   do {
-    if (entry < 0) {
+    bits |= load<u64>(input) << count;
+    input += 7 - <usize>((count >> 3) & 7);
+    count |= 56;
+    if (!(entry & (LENGTH | EXCEPTION))) {
+      store<u8>(out++, <u8>(entry >> 16));
       bits >>= entry;
       count -= entry;
-      store<u8>(out++, <u8>(entry >> 16));
       entry = litlenEntry(bits);
-      if (entry < 0) {
+      if (!(entry & (LENGTH | EXCEPTION))) {
+        store<u8>(out++, <u8>(entry >> 16));
         bits >>= entry;
         count -= entry;
-        store<u8>(out++, <u8>(entry >> 16));
         entry = litlenEntry(bits);
-        if (entry < 0) {
+        if (!(entry & (LENGTH | EXCEPTION))) {
+          store<u8>(out++, <u8>(entry >> 16));
           bits >>= entry;
           count -= entry;
-          store<u8>(out++, <u8>(entry >> 16));
-          bits |= load<u64>(input) << count;
-          input += 7 - <usize>((count >> 3) & 7);
-          count |= 56;
           entry = litlenEntry(bits);
           continue;
         }
@@ -101,63 +103,51 @@ function readFast(): u32 {
     }
     if (entry & EXCEPTION) {
       if (entry & SUBTABLE) {
-        const pointer = entry;
-        entry = subEntry(LITLEN_TABLE, pointer, bits >> LITLEN_BITS);
-        bits >>= LITLEN_BITS;
-        count -= LITLEN_BITS;
-      }
-      if (entry < 0) {
-        bits >>= entry;
-        count -= entry;
-        store<u8>(out++, <u8>(entry >> 16));
-        bits |= load<u64>(input) << count;
-        input += 7 - <usize>((count >> 3) & 7);
-        count |= 56;
-        entry = litlenEntry(bits);
-        continue;
+        entry = subEntry(entry, bits, LITLEN_BITS);
+        if (!(entry & (LENGTH | EXCEPTION))) {
+          store<u8>(out++, <u8>(entry >> 16));
+          bits >>= entry;
+          count -= entry;
+          entry = litlenEntry(bits);
+          continue;
+        }
       }
       if (entry & EXCEPTION) {
-        bits >>= entry;
         count -= entry;
         result = entry & END_OF_BLOCK ? GO_ON : NO_SUCH_LITLEN;
         break;
       }
     }
+    bits |= load<u64>(input) << count;
+    input += 7 - <usize>((count >> 3) & 7);
+    count |= 56;
     const length = valueOf(entry, bits);
     bits >>= entry;
     count -= entry;
 
-    bits |= load<u64>(input) << count;
-    input += 7 - <usize>((count >> 3) & 7);
-    count |= 56;
     entry = distanceEntry(bits);
     if (entry & EXCEPTION) {
-      if (entry & SUBTABLE) {
-        const pointer = entry;
-        entry = subEntry(DISTANCE_TABLE, pointer, bits >> DISTANCE_BITS);
-        bits >>= DISTANCE_BITS;
-        count -= DISTANCE_BITS;
-      }
+      if (entry & SUBTABLE) entry = subEntry(entry, bits, DISTANCE_BITS);
       if (entry & EXCEPTION) {
         result = NO_SUCH_DISTANCE;
         break;
       }
     }
+    bits |= load<u64>(input) << count;
+    input += 7 - <usize>((count >> 3) & 7);
+    count |= 56;
     const distance = valueOf(entry, bits);
     bits >>= entry;
     count -= entry;
+    entry = litlenEntry(bits);
     if (distance > out - OUTPUT) {
       result = TOO_FAR_BACK;
       break;
     }
-    bits |= load<u64>(input) << count;
-    input += 7 - <usize>((count >> 3) & 7);
-    count |= 56;
-    entry = litlenEntry(bits);
     copyMatch(out, distance, length);
     out += length;
   } while (input < inputStop && out < OUTPUT_LIMIT);
-  setBitAt((input << 3) - <usize>(count & 63));
+  setBitAt((input << 3) + IDLE_BITS - <usize>(count & 63));
   setOutputAt(out);
   return result;
 }
@@ -169,21 +159,15 @@ function readCareful(): u32 {
   let result = OUTPUT_FULL;
   while (out < OUTPUT_LIMIT) {
     const left = bitsEnd - at;
-    let bits = bitsFrom(at);
-    let used: usize = 0;
+    let bits = bitsFrom(at) << IDLE_BITS;
     let entry = litlenEntry(bits);
-    if (entry >= 0 && (entry & SUBTABLE) != 0) {
-      entry = subEntry(LITLEN_TABLE, entry, bits >> LITLEN_BITS);
-      bits >>= LITLEN_BITS;
-      used = LITLEN_BITS;
-    }
-    const litlenBits = <usize>(entry & 63);
-    used += litlenBits;
+    if (entry & EXCEPTION && entry & SUBTABLE) entry = subEntry(entry, bits, LITLEN_BITS);
+    let used = <usize>entry & 63;
     if (left < used) {
       result = WANTS_INPUT;
       break;
     }
-    if (entry < 0) {
+    if (!(entry & (LENGTH | EXCEPTION))) {
       store<u8>(out++, <u8>(entry >> 16));
       at += used;
       continue;
@@ -196,12 +180,8 @@ function readCareful(): u32 {
     const length = valueOf(entry, bits);
     bits >>= entry;
     entry = distanceEntry(bits);
-    if (entry & SUBTABLE) {
-      entry = subEntry(DISTANCE_TABLE, entry, bits >> DISTANCE_BITS);
-      bits >>= DISTANCE_BITS;
-      used += DISTANCE_BITS;
-    }
-    used += <usize>(entry & 63);
+    if (entry & EXCEPTION && entry & SUBTABLE) entry = subEntry(entry, bits, DISTANCE_BITS);
+    used += <usize>entry & 63;
     if (left < used) {
       result = WANTS_INPUT;
       break;

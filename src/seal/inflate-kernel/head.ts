@@ -30,7 +30,7 @@ import {
   DISTANCE_SYMBOLS,
   LITLEN_SYMBOLS,
   PRECODE_SYMBOLS,
-  PRECODE_TABLE,
+  precodeEntry,
 } from './table';
 
 const END_OF_BLOCK_SYMBOL: u32 = 256;
@@ -109,9 +109,9 @@ function readDynamicHead(at: usize): u32 {
   const end = LENGTHS + litlens + distances;
   while (p < end) {
     const bits = <u32>bitsFrom(at);
-    const entry = load<u32>(PRECODE_TABLE + ((bits & 127) << 2));
-    const codeBits: u32 = entry & 15;
-    const symbol = entry >> 16;
+    const entry = precodeEntry(bits);
+    const codeBits = <u32>entry & 63;
+    const symbol = <u32>(entry >> 16);
     if (symbol < 16) {
       at += codeBits;
       if (bitsEnd < at) return WANTS_INPUT;

@@ -1,17 +1,19 @@
 /**
- * Decoding tables. A lookup with the next bits of the stream gives an entry of 32 bits; one lookup tells all there is to
- * know of a symbol: how many bits it takes with the extra ones behind it, and its value without those.
+ * Decoding tables. A lookup with the next bits of the stream gives an entry of 64 bits, which tells all there is to know
+ * of a symbol: how many bits it takes with the extra ones behind it, and its value without those.
  *
- * | bits   | literal             | length or distance   | subtable           | end of block | no such code |
- * |--------|---------------------|----------------------|--------------------|--------------|--------------|
- * | 31     | 1                   | 0                    | 0                  | 0            | 0            |
- * | 16..30 | the byte            | base                 | its first entry    | 0            | 0            |
- * | 15     | 0                   | 0                    | 1                  | 1            | 1            |
- * | 14, 13 | 0                   | 0                    | 1, 0               | 0, 1         | 0, 0         |
- * | 8..11  | bits of the code    | bits of the code     | bits of its index  |              |              |
- * | 0..7   | bits of the code    | with the extra bits  | bits of the index  | as a literal | as a literal |
+ * | bits   | literal          | length or distance                  | subtable           | end of block, no such code |
+ * |--------|------------------|-------------------------------------|--------------------|----------------------------|
+ * | 0..5   | bits of the code | bits of the code and the extra ones |                    | bits of the code           |
+ * | 6      | 0                | 1 for a length                      | 0                  | 0                          |
+ * | 7      | 0                | 0                                   | 1                  | 1                          |
+ * | 8..13  |                  | 3 and the bits of the code          |                    |                            |
+ * | 16..31 | the byte         | base                                | 1                  | 2, 0                       |
+ * | 32..47 |                  | mask of the extra bits              | its address        |                            |
+ * | 48..63 |                  |                                     | mask for its index |                            |
  *
- * Codes longer than the table's index lead to a subtable behind it; its entries count the bits that are left.
+ * Codes longer than the table's index lead to a subtable behind it. In the bit buffer, 3 bits of no meaning stand below
+ * the next one, so that a masked buffer is an offset in bytes; places of extra bits and masks of subtables count them.
  */
 import { DISTANCE_TABLE, LITLEN_TABLE } from './memory';
 
@@ -19,22 +21,26 @@ export const LITLEN_BITS: u32 = 11;
 export const DISTANCE_BITS: u32 = 8;
 /** For the code of code lengths, none of which is longer. */
 export const PRECODE_BITS: u32 = 7;
+/** Bits of no meaning below the next one in the buffer; also the logarithm of an entry's size. */
+export const IDLE_BITS: u32 = 3;
 
-export const LITERAL: u32 = 0x80000000;
-export const EXCEPTION: u32 = 0x8000;
-export const SUBTABLE: u32 = 0x4000;
-export const END_OF_BLOCK: u32 = 0x2000;
+export const LENGTH: u64 = 0x40;
+export const EXCEPTION: u64 = 0x80;
+export const SUBTABLE: u64 = 0x10000;
+export const END_OF_BLOCK: u64 = 0x20000;
+/** What a code adds to its entry for each of its bits. */
+const CODE_BIT: u64 = 0x101;
+const NO_CODE_BITS: u64 = IDLE_BITS << 8;
 
 export const LITLEN_SYMBOLS: u32 = 288;
 export const DISTANCE_SYMBOLS: u32 = 32;
 export const PRECODE_SYMBOLS: u32 = 19;
 
-/** Entries of all symbols, without the bits of their codes. */
-const LITLEN_ENTRIES: usize = memory.data(288 * 4, 16);
-const DISTANCE_ENTRIES: usize = memory.data(32 * 4, 16);
-const PRECODE_ENTRIES: usize = memory.data(19 * 4, 16);
+/** Entries of all symbols, without the bits of their codes. Those of the code of code lengths are as literals. */
+const LITLEN_ENTRIES: usize = memory.data(288 * 8, 16);
+const DISTANCE_ENTRIES: usize = memory.data(32 * 8, 16);
 /** The table of the code of code lengths. */
-export const PRECODE_TABLE: usize = memory.data(128 * 4, 16);
+const PRECODE_TABLE: usize = memory.data(128 * 8, 16);
 
 /** Number of codes of each length. */
 const COUNTS: usize = memory.data(16 * 4, 16);
@@ -46,29 +52,28 @@ const SORTED: usize = memory.data(288 * 2, 16);
 /** Bases and extra bits: RFC 1951, 3.2.5. */
 export function fillEntries(): void {
   for (let symbol: u32 = 0; symbol < 256; symbol++) {
-    store<u32>(LITLEN_ENTRIES + (symbol << 2), LITERAL | (symbol << 16));
+    store<u64>(LITLEN_ENTRIES + (symbol << 3), (<u64>symbol << 16) | NO_CODE_BITS);
   }
-  store<u32>(LITLEN_ENTRIES + (256 << 2), EXCEPTION | END_OF_BLOCK);
-  let length: u32 = 3;
-  for (let symbol: u32 = 257; symbol < 285; symbol++) {
-    const extra = symbol < 265 ? 0 : (symbol - 261) >> 2;
-    store<u32>(LITLEN_ENTRIES + (symbol << 2), (length << 16) | extra);
+  store<u64>(LITLEN_ENTRIES + (256 << 3), EXCEPTION | END_OF_BLOCK | NO_CODE_BITS);
+  let length: u64 = 3;
+  for (let symbol: u32 = 257; symbol < 286; symbol++) {
+    const extra: u64 = symbol < 265 || symbol == 285 ? 0 : (symbol - 261) >> 2;
+    const base: u64 = symbol == 285 ? 258 : length;
+    const mask: u64 = (1 << extra) - 1;
+    store<u64>(LITLEN_ENTRIES + (symbol << 3), (mask << 32) | (base << 16) | LENGTH | NO_CODE_BITS | extra);
     length += 1 << extra;
   }
-  store<u32>(LITLEN_ENTRIES + (285 << 2), 258 << 16);
-  store<u32>(LITLEN_ENTRIES + (286 << 2), EXCEPTION);
-  store<u32>(LITLEN_ENTRIES + (287 << 2), EXCEPTION);
-  let distance: u32 = 1;
+  store<u64>(LITLEN_ENTRIES + (286 << 3), EXCEPTION | NO_CODE_BITS);
+  store<u64>(LITLEN_ENTRIES + (287 << 3), EXCEPTION | NO_CODE_BITS);
+  let distance: u64 = 1;
   for (let symbol: u32 = 0; symbol < 30; symbol++) {
-    const extra = symbol < 4 ? 0 : (symbol - 2) >> 1;
-    store<u32>(DISTANCE_ENTRIES + (symbol << 2), (distance << 16) | extra);
+    const extra: u64 = symbol < 4 ? 0 : (symbol - 2) >> 1;
+    const mask: u64 = (1 << extra) - 1;
+    store<u64>(DISTANCE_ENTRIES + (symbol << 3), (mask << 32) | (distance << 16) | NO_CODE_BITS | extra);
     distance += 1 << extra;
   }
-  store<u32>(DISTANCE_ENTRIES + (30 << 2), EXCEPTION);
-  store<u32>(DISTANCE_ENTRIES + (31 << 2), EXCEPTION);
-  for (let symbol: u32 = 0; symbol < PRECODE_SYMBOLS; symbol++) {
-    store<u32>(PRECODE_ENTRIES + (symbol << 2), symbol << 16);
-  }
+  store<u64>(DISTANCE_ENTRIES + (30 << 3), EXCEPTION | NO_CODE_BITS);
+  store<u64>(DISTANCE_ENTRIES + (31 << 3), EXCEPTION | NO_CODE_BITS);
 }
 
 /** False where zlib refuses the lengths, a byte each. */
@@ -81,7 +86,13 @@ export function buildDistanceTable(lengths: usize, symbols: u32): bool {
 }
 
 export function buildPrecodeTable(lengths: usize): bool {
-  return build(lengths, PRECODE_SYMBOLS, PRECODE_ENTRIES, PRECODE_TABLE, PRECODE_BITS, false);
+  return build(lengths, PRECODE_SYMBOLS, LITLEN_ENTRIES, PRECODE_TABLE, PRECODE_BITS, false);
+}
+
+/** The entry of a code length: its number of bits in the lowest 6, the symbol from 16 on. */
+@inline
+export function precodeEntry(bits: u64): u64 {
+  return load<u64>(PRECODE_TABLE + (<usize>(bits & ((1 << PRECODE_BITS) - 1)) << 3));
 }
 
 /**
@@ -103,10 +114,11 @@ function build(
   }
   let longest: u32 = 15;
   while (longest > 0 && load<u32>(COUNTS + (longest << 2)) == 0) longest--;
-  const tableSize: usize = 4 << tableBits;
+  const tableSize: usize = 8 << tableBits;
+  const noCode: u64 = EXCEPTION | NO_CODE_BITS | CODE_BIT;
   if (longest == 0) {
-    store<u32>(table, mayLack ? EXCEPTION | 1 : load<u32>(entries) | 1);
-    repeat(table, 4, tableSize);
+    store<u64>(table, mayLack ? noCode : load<u64>(entries) + CODE_BIT);
+    repeat(table, 8, tableSize);
     return true;
   }
   let room: i32 = 1;
@@ -128,24 +140,24 @@ function build(
     store<u16>(SORTED + (next << 1), i);
   }
   if (room > 0) {
-    store<u32>(table, load<u32>(entries + (<usize>load<u16>(SORTED) << 2)) + 0x101);
-    store<u32>(table, EXCEPTION | 1, 4);
-    repeat(table, 8, tableSize);
+    store<u64>(table, load<u64>(entries + (<usize>load<u16>(SORTED) << 3)) + CODE_BIT);
+    store<u64>(table, noCode, 8);
+    repeat(table, 16, tableSize);
     return true;
   }
 
   // Codes come with their bits reversed. The table grows with their length: a shorter index repeats.
   let sorted = SORTED;
   let code: u32 = 0;
-  let size: usize = 4;
+  let size: usize = 8;
   for (let length: u32 = 1; length <= tableBits; length++) {
     memory.copy(table + size, table, size);
     size <<= 1;
     const allOnes: u32 = (1 << length) - 1;
     for (let left = load<u32>(COUNTS + (length << 2)); left > 0; left--) {
-      const entry = load<u32>(entries + (<usize>load<u16>(sorted) << 2)) + length * 0x101;
+      const entry = load<u64>(entries + (<usize>load<u16>(sorted) << 3)) + <u64>length * CODE_BIT;
       sorted += 2;
-      store<u32>(table + (<usize>code << 2), entry);
+      store<u64>(table + (<usize>code << 3), entry);
       if (code == allOnes) {
         repeat(table, size, tableSize);
         return true;
@@ -153,9 +165,8 @@ function build(
       code = nextCode(code, allOnes);
     }
   }
-  let subtable: usize = 0;
-  let subtableEnd: usize = 1 << tableBits;
-  let subtableBits: u32 = 0;
+  let subtable = table + tableSize;
+  let subtableEnd = subtable;
   let prefix: u32 = 0xffffffff;
   const prefixMask: u32 = (1 << tableBits) - 1;
   for (let length = tableBits + 1; length <= longest; length++) {
@@ -163,22 +174,22 @@ function build(
     for (let left = load<u32>(COUNTS + (length << 2)); left > 0; left--) {
       if ((code & prefixMask) != prefix) {
         prefix = code & prefixMask;
-        subtable = subtableEnd;
         // As long as codes of this length and longer ones do not fill it, it takes another bit.
-        subtableBits = length - tableBits;
+        let bits = length - tableBits;
         let filled = left;
-        while (filled < <u32>1 << subtableBits) {
-          subtableBits++;
-          filled = (filled << 1) + load<u32>(COUNTS + ((tableBits + subtableBits) << 2));
+        while (filled < <u32>1 << bits) {
+          bits++;
+          filled = (filled << 1) + load<u32>(COUNTS + ((tableBits + bits) << 2));
         }
-        subtableEnd = subtable + (1 << subtableBits);
-        const pointer = (<u32>subtable << 16) | EXCEPTION | SUBTABLE | (subtableBits << 8) | tableBits;
-        store<u32>(table + (<usize>prefix << 2), pointer);
+        subtable = subtableEnd;
+        subtableEnd = subtable + (<usize>8 << bits);
+        const mask: u64 = ((1 << bits) - 1) << IDLE_BITS;
+        store<u64>(table + (<usize>prefix << 3), (mask << 48) | ((<u64>subtable) << 32) | SUBTABLE | EXCEPTION);
       }
-      const entry = load<u32>(entries + (<usize>load<u16>(sorted) << 2)) + (length - tableBits) * 0x101;
+      const entry = load<u64>(entries + (<usize>load<u16>(sorted) << 3)) + <u64>length * CODE_BIT;
       sorted += 2;
-      const step: usize = 1 << (length - tableBits);
-      for (let i = subtable + (code >> tableBits); i < subtableEnd; i += step) store<u32>(table + (i << 2), entry);
+      const step: usize = 8 << (length - tableBits);
+      for (let p = subtable + (<usize>(code >> tableBits) << 3); p < subtableEnd; p += step) store<u64>(p, entry);
       if (code == allOnes) return true;
       code = nextCode(code, allOnes);
     }
