@@ -45,14 +45,10 @@ export class IndexUpdate {
     else this.#kept++;
   }
 
-  /** Whether paths that are as they were may be passed by: nothing is written yet. */
-  get mayPass(): boolean {
-    return this.#writer === undefined;
-  }
-
-  /** A path that is as it was has been passed by. */
-  passed(): void {
-    this.#kept++;
+  /** The path that was passed by is as it was. */
+  keepPassed(known: { passed(): IndexEntry }): void {
+    if (this.#writer === undefined) this.#kept++;
+    else this.keep(known.passed());
   }
 
   /** The path is new, or is not as it was. */

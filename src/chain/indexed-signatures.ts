@@ -50,6 +50,11 @@ export class IndexedSignatures implements KnownSignatures {
     return this.#index.pass(present, ids);
   }
 
+  /** The path that was passed by, where that was the last step. */
+  passed(): IndexEntry {
+    return this.#index.passed();
+  }
+
   async *data(): AsyncGenerator<Uint8Array> {
     const entry = this.#current;
     if (entry === undefined) return;

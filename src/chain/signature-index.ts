@@ -216,6 +216,8 @@ export class SignatureIndexReader {
   #end = 0;
   #at = 0;
   readonly #key = new KeyBytes();
+  /** What stands behind the key that was passed last. */
+  #passedAt = 0;
   #isBegun = false;
   /** The key read last, where there is a string of it. */
   #previous: PathKey | undefined;
@@ -261,6 +263,18 @@ export class SignatureIndexReader {
     const key = this.#key.key();
     if (previous !== undefined && key <= previous) this.#fail();
     this.#previous = key;
+    return this.#entryOf(key);
+  }
+
+  /** The path that was passed by, where that was the last step. */
+  passed(): IndexEntry {
+    this.#at = this.#passedAt;
+    this.#previous = this.#key.key();
+    return this.#entryOf(this.#previous);
+  }
+
+  /** Reads what stands behind a key. */
+  #entryOf(key: PathKey): IndexEntry {
     const form = this.#number();
     const type = types[form >> typeShift];
     if (type === undefined) this.#fail();
@@ -323,6 +337,7 @@ export class SignatureIndexReader {
     const at = this.#at;
     for (let i = 0; i < keyRestLength; i++) if (block[at + i] !== keyRests[keyRestAt + i]) return false;
     this.#at = at + keyRestLength;
+    this.#passedAt = this.#at;
     const form = this.#number();
     const { type } = present;
     if (types[form >> typeShift] !== type || (form & formBits.changeTime) === 0) return false;

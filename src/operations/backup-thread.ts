@@ -186,7 +186,6 @@ class SourceThread {
   /** Counts what comes next as long as it is as the index has it: most are, and need no object then. */
   #passUnchanged(walked: WalkReader, indexed: IndexedSignatures): void {
     const { at } = walked;
-    if (this.#index?.mayPass === false) return;
     while (walked.next()) {
       if (!indexed.pass(at, this.#owners)) {
         walked.hold();
@@ -194,7 +193,7 @@ class SourceThread {
       }
       this.#counts.sourceFiles++;
       this.#counts.sourceFileSizeBytes += at.sizeBytes;
-      this.#index?.passed();
+      this.#index?.keepPassed(indexed);
     }
   }
 
