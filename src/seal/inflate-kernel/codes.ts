@@ -118,9 +118,12 @@ function readFast(): u32 {
         break;
       }
     }
-    bits |= load<u64>(input) << count;
-    input += 7 - <usize>((count >> 3) & 7);
-    count |= 56;
+    // The length and the code of the distance take up to 35 bits, which are there already most of the time.
+    if ((count & 63) < 52) {
+      bits |= load<u64>(input) << count;
+      input += 7 - <usize>((count >> 3) & 7);
+      count |= 56;
+    }
     const length = valueOf(entry, bits);
     bits >>= entry;
     count -= entry;

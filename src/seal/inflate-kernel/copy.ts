@@ -20,13 +20,13 @@ export function copyMatch(to: usize, distance: usize, length: usize): void {
     v128.store(to, v128.load(from));
     v128.store(to, v128.load(from, 16), 16);
     if (length > 32) {
+      v128.store(to, v128.load(from, 32), 32);
+      v128.store(to, v128.load(from, 48), 48);
       const end = to + length;
-      let p = to + 32;
-      do {
+      for (let p = to + 64; p < end; p += 32) {
         v128.store(p, v128.load(p - distance));
         v128.store(p, v128.load(p - distance, 16), 16);
-        p += 32;
-      } while (p < end);
+      }
     }
   } else {
     const pattern = v128.swizzle(v128.load(from), v128.load(PATTERNS + (distance << 4)));

@@ -5,13 +5,13 @@
  * | offset  | size    | meaning                                                                   |
  * |---------|---------|---------------------------------------------------------------------------|
  * | 0       | 8 KiB   | static data: bases of symbols, patterns, work space                       |
- * | 0x2000  | 20 KiB  | table of literals and lengths (table.ts)                                  |
- * | 0x7000  | 4 KiB   | table of distances                                                        |
+ * | 0x2000  | 19 KiB  | table of literals and lengths (table.ts)                                  |
+ * | 0x6c00  | 5 KiB   | table of distances                                                        |
  * | 0x8000  | 32 KiB  | compressed bytes, and 64 more that may be looked at but mean nothing      |
  * | 0x10000 | 128 KiB | 32 KiB of output that matches refer to, new output, 1 KiB to write beyond |
  */
 export const LITLEN_TABLE: usize = 0x2000;
-export const DISTANCE_TABLE: usize = 0x7000;
+export const DISTANCE_TABLE: usize = 0x6c00;
 export const INPUT: usize = 0x8000;
 export const INPUT_SIZE: usize = 0x8000 - 64;
 export const OUTPUT: usize = 0x10000;

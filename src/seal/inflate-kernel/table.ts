@@ -18,7 +18,7 @@
 import { DISTANCE_TABLE, LITLEN_TABLE } from './memory';
 
 export const LITLEN_BITS: u32 = 11;
-export const DISTANCE_BITS: u32 = 8;
+export const DISTANCE_BITS: u32 = 9;
 /** For the code of code lengths, none of which is longer. */
 export const PRECODE_BITS: u32 = 7;
 /** Bits of no meaning below the next one in the buffer; also the logarithm of an entry's size. */

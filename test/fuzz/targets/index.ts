@@ -13,6 +13,7 @@ const loaders: Record<string, () => Promise<FuzzTarget>> = {
   openpgp: async () => (await import('./openpgp.js')).openpgp,
   'openpgp-inside': async () => (await import('./openpgp.js')).openpgpInside,
   gzip: async () => (await import('./gzip.js')).gzip,
+  inflate: async () => (await import('./inflate.js')).inflate,
   bombs: async () => (await import('./bombs.js')).bombs,
   json: async () => (await import('./json.js')).json,
   swift: async () => (await import('./swift.js')).swift,
