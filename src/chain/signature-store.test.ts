@@ -78,8 +78,7 @@ async function listed(store: SignatureStore): Promise<string[]> {
   return lines;
 }
 
-/** Streams close their files a little later. */
-/** No more files are open than before: fewer, where one of an earlier test was still being closed. */
+/** No more files are open than before, a little later: fewer, where one of an earlier test was still being closed. */
 async function assertOpenFiles(before: number): Promise<void> {
   const open = () => readdirSync('/proc/self/fd').length;
   for (let i = 0; i < 200 && open() > before; i++) await delay(5);
