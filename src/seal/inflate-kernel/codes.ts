@@ -33,12 +33,12 @@ const DISTANCE_MASK: u64 = ((1 << DISTANCE_BITS) - 1) << IDLE_BITS;
 
 @inline
 function litlenEntry(bits: u64): u64 {
-  return load<u64>(LITLEN_TABLE + <usize>(bits & LITLEN_MASK));
+  return load<u64>(<usize>(bits & LITLEN_MASK), LITLEN_TABLE);
 }
 
 @inline
 function distanceEntry(bits: u64): u64 {
-  return load<u64>(DISTANCE_TABLE + <usize>(bits & DISTANCE_MASK));
+  return load<u64>(<usize>(bits & DISTANCE_MASK), DISTANCE_TABLE);
 }
 
 /** The index of a subtable follows the main table's. */
@@ -99,6 +99,10 @@ function readFast(): u32 {
           entry = litlenEntry(bits);
           continue;
         }
+        // The length and the code of the distance take up to 35 bits, which are there behind fewer literals.
+        bits |= load<u64>(input) << count;
+        input += 7 - <usize>((count >> 3) & 7);
+        count |= 56;
       }
     }
     if (entry & EXCEPTION) {
@@ -117,12 +121,6 @@ function readFast(): u32 {
         result = entry & END_OF_BLOCK ? GO_ON : NO_SUCH_LITLEN;
         break;
       }
-    }
-    // The length and the code of the distance take up to 35 bits, which are there already most of the time.
-    if ((count & 63) < 52) {
-      bits |= load<u64>(input) << count;
-      input += 7 - <usize>((count >> 3) & 7);
-      count |= 56;
     }
     const length = valueOf(entry, bits);
     bits >>= entry;

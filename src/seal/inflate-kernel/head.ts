@@ -35,8 +35,8 @@ import {
 
 const END_OF_BLOCK_SYMBOL: u32 = 256;
 
-/** Lengths of the codes of literals and lengths, then of distances. */
-const LENGTHS: usize = memory.data(320, 16);
+/** Lengths of the codes of literals and lengths, then of distances; a wide store may write 15 more. */
+const LENGTHS: usize = memory.data(336, 16);
 const PRECODE_LENGTHS: usize = memory.data(19);
 /** Order in which the lengths of the code of code lengths come. */
 const PRECODE_ORDER: usize = memory.data<u8>([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]);
@@ -125,8 +125,10 @@ function readDynamicHead(at: usize): u32 {
     const least: u32 = symbol == 18 ? 11 : 3;
     const times = least + ((bits >> codeBits) & ((1 << extraBits) - 1));
     if ((symbol == 16 && p == LENGTHS) || p + times > end) return BAD_REPEAT;
-    memory.fill(p, symbol == 16 ? load<u8>(p - 1) : 0, times);
-    p += times;
+    const value = symbol == 16 ? load<u8>(p - 1) : 0;
+    const stop = p + times;
+    for (; p < stop; p += 16) v128.store(p, i8x16.splat(value));
+    p = stop;
   }
   if (load<u8>(LENGTHS + END_OF_BLOCK_SYMBOL) == 0) return NO_END_OF_BLOCK;
   tablesAreFixed = false;
