@@ -1,6 +1,6 @@
 /** The WebAssembly kernel that decompresses. Its source is in `inflate-kernel/`. */
 import { readFileSync } from 'node:fs';
-import { type InflateCalls, type InflateEngine, NOTHING, RawInflate } from './kernel-inflate-raw.js';
+import { type InflateCalls, type InflateEngine, RawInflate } from './kernel-inflate-raw.js';
 import { WrappedInflate } from './kernel-inflate-wrapping.js';
 
 export { InflateError } from './kernel-inflate-raw.js';
@@ -39,17 +39,15 @@ export class InflateKernel {
 
 /**
  * Decompresses one stream synchronously, in memory that does not grow: push bytes while it wants some, and take what
- * comes out with `next` or `read`. Of gzip, the members one behind the other are one stream.
+ * comes out with `next`. Of gzip, the members one behind the other are one stream.
  *
- * Errors, by `next` and `read`, when all that came before the damage was taken: InflateError, which has code and text of
+ * Errors, by `next`, when all that came before the damage was taken: InflateError, which has code and text of
  * zlib's; `Z_BUF_ERROR` where the last bytes were pushed and the stream has not ended.
  */
 export class InflateStream {
   readonly #kernel: InflateKernel;
   #engine: InflateEngine | undefined;
   readonly #layer: RawInflate | WrappedInflate;
-  /** What `read` had no room for. */
-  #rest: Uint8Array = NOTHING;
   /** What every further call meets again. */
   #failure: unknown;
 
@@ -62,12 +60,12 @@ export class InflateStream {
 
   /** Whether nothing more comes out before `push`. */
   get wantsInput(): boolean {
-    return this.#rest.length === 0 && this.#layer.wantsInput;
+    return this.#layer.wantsInput;
   }
 
   /** Whether all was read and taken. */
   get ended(): boolean {
-    return this.#rest.length === 0 && this.#layer.ended;
+    return this.#layer.ended;
   }
 
   /** When it has ended: how many of the last bytes that were pushed follow the compressed data. */
@@ -86,26 +84,13 @@ export class InflateStream {
    * wanted, or the stream has ended.
    */
   next(): Uint8Array {
-    this.#mustBeOpen();
-    const rest = this.#rest;
-    if (rest.length === 0) return this.#more(false);
-    this.#rest = NOTHING;
-    return rest;
-  }
-
-  /** Fills the target as far as the input goes, and returns how many bytes it wrote. */
-  read(target: Uint8Array): number {
-    this.#mustBeOpen();
-    let filled = 0;
-    while (filled < target.length) {
-      if (this.#rest.length === 0) this.#rest = this.#more(filled > 0);
-      if (this.#rest.length === 0) break;
-      const part = this.#rest.subarray(0, target.length - filled);
-      target.set(part, filled);
-      filled += part.length;
-      this.#rest = this.#rest.subarray(part.length);
+    if (this.#engine === undefined) throw new RangeError('the stream is closed');
+    try {
+      if (this.#failure === undefined) return this.#layer.next();
+    } catch (error) {
+      this.#failure = error;
     }
-    return filled;
+    throw this.#failure;
   }
 
   /** Gives its memory free. May be called twice. */
@@ -113,21 +98,6 @@ export class InflateStream {
     if (this.#engine === undefined) return;
     this.#kernel.giveBack(this.#engine);
     this.#engine = undefined;
-  }
-
-  /** `isLater`: an error is left to the next call, so that what this one has read is not lost. */
-  #more(isLater: boolean): Uint8Array {
-    try {
-      if (this.#failure === undefined) return this.#layer.next();
-    } catch (error) {
-      this.#failure = error;
-    }
-    if (isLater) return NOTHING;
-    throw this.#failure;
-  }
-
-  #mustBeOpen(): void {
-    if (this.#engine === undefined) throw new RangeError('the stream is closed');
   }
 }
 

@@ -76,19 +76,24 @@ export async function checkMessage(
   keys: PassphraseKeys | undefined,
   check = checkData,
 ): Promise<boolean> {
-  if (keys === undefined || (await isArmored(path))) return false;
-  const { isProtected, ways } = await withHead(path, name, (head) => ({
-    isProtected: head.isProtected,
-    ways: waysIn(head, keys),
-  }));
-  const [key] = ways.fitting;
-  if (!isProtected || key === undefined || ways.fitting.length > 1) return false;
+  const key = keys && (await onlyKey(path, name, keys));
+  if (key === undefined) return false;
   try {
     await check(path, key);
   } catch (error) {
     throw named(name, error);
   }
   return true;
+}
+
+/** The key of a protected message, where it is the only one that fits. */
+async function onlyKey(path: string, name: string, keys: PassphraseKeys): Promise<SessionKey | undefined> {
+  if (await isArmored(path)) return undefined;
+  const { isProtected, ways } = await withHead(path, name, (head) => ({
+    isProtected: head.isProtected,
+    ways: waysIn(head, keys),
+  }));
+  return isProtected && ways.fitting.length === 1 ? ways.fitting[0] : undefined;
 }
 
 /** Decrypts the data of a protected message for nothing but its integrity check. Error: TundraError `format`. */
@@ -105,13 +110,8 @@ export async function fileKey(
   name: string,
   keys: PassphraseKeys,
 ): Promise<SessionKey | undefined> {
-  if (await isArmored(path)) return undefined;
-  const { isProtected, ways } = await withHead(path, name, (head) => ({
-    isProtected: head.isProtected,
-    ways: waysIn(head, keys),
-  }));
-  const [key] = ways.fitting;
-  if (!isProtected || key === undefined || ways.fitting.length > 1) return undefined;
+  const key = await onlyKey(path, name, keys);
+  if (key === undefined) return undefined;
   try {
     return (await contentKind(dataOf(path, key), pooled)) === 'file' ? key : undefined;
   } catch (error) {
