@@ -169,15 +169,8 @@ function takeNames(list: Buffer, sizeBytes: number, names: Latin1[]): void {
     let end = start;
     while (list[end] !== 0) end++;
     at += list[at + 16]! | (list[at + 17]! << 8);
-    const dots =
-      list[start] !== 0x2e
-        ? 0
-        : end - start === 1
-          ? 1
-          : end - start === 2 && list[start + 1] === 0x2e
-            ? 2
-            : 0;
-    if (dots === 0) names.push(list.toString('latin1', start, end));
+    const name = list.toString('latin1', start, end);
+    if (name !== '.' && name !== '..') names.push(name);
   }
 }
 
