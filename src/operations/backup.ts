@@ -22,6 +22,7 @@ import { type SetTimes, setEnd } from '../format/names.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
 import { VolumeCutter } from '../volume/cutter.js';
 import { createSlotRing, SlotReader, type SlotRing } from '../volume/slots.js';
+import { VolumeFiles } from '../volume/volume-file.js';
 import type { BackupThreadJob, BackupThreadMessage } from './backup-thread.js';
 import { synchronisedCollection, tellLastFull } from './collection.js';
 import { canBuild, planResume, type Resume, tellResume } from './resume.js';
@@ -260,8 +261,10 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
     checkpoint: resume?.checkpoint ?? { ...(await sealingNote(session)), volumes: new Map() },
   });
   const sending = new VolumeSender(session, set, options);
+  const files = new VolumeFiles();
   const cutter = new VolumeCutter({
     cipher,
+    files,
     limitBytes: options.volumeSizeBytes,
     firstNumber: (resume?.volumes.length ?? 0) + 1,
     spoolPath: (number) => newTempPath(session, `vol${number}`),
@@ -325,6 +328,7 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
     throw error;
   } finally {
     await source.stop();
+    await files.close();
   }
 }
 
@@ -342,7 +346,7 @@ async function packVolumes(
     switch (message.kind) {
       case 'batch': {
         const { slot, ends, keys, pieces, notes: noted } = message.batch;
-        const bytes = slots.bytes(slot);
+        const bytes = slots.take(slot, ends.at(-1) as number);
         let start = 0;
         let noteAt = 0;
         for (let i = 0; i < ends.length; i++) {
@@ -353,7 +357,6 @@ async function packVolumes(
           if (waiting !== undefined) await waiting;
           start = end;
         }
-        slots.release(slot);
         session.events({
           kind: 'progress',
           bytesDone: message.sourceBytes,

@@ -1,7 +1,8 @@
 import type { ByteStream } from '../base/bytes.js';
 import type { ReadableFile } from './unpacked-here.js';
 
-/** Receives sealed bytes in order. A promise asks the writer to wait. The piece may be kept. */
+/** Receives sealed bytes in order. A promise asks the writer to wait. The piece is the receiver's, and so
+ *  is its buffer if it fills it. */
 export type SealOutput = (piece: Uint8Array) => void | Promise<void>;
 
 /**

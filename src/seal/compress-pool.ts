@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { giveBuffer } from '../base/buffer-pool.js';
 import type { CompressReply, CompressRequest, WorkerStart } from './compress-worker.js';
-import type { ChunkCompressor } from './deflate.js';
+import type { Chunk, ChunkCompressor } from './deflate.js';
 import {
   compileDeflateKernel,
   compressedBound,
@@ -13,7 +14,6 @@ import {
 const INLINE_BYTES = 32 * 1024;
 /** So is what comes first: it takes some milliseconds, and starting a thread some thirty. */
 const EARLY_BYTES = 1024 * 1024;
-const WINDOW_BYTES = 32 * 1024;
 /** Chunks a worker has at once: the next one is there when it is done with one, however busy this thread is. */
 const JOBS_PER_WORKER = 2;
 const MAX_THREADS = 8;
@@ -26,32 +26,25 @@ export interface CompressPoolOptions {
 }
 
 interface Job {
-  chunk: Uint8Array;
-  dictionary: Uint8Array;
+  chunk: Chunk;
   resolve(compressed: Uint8Array): void;
   reject(error: unknown): void;
 }
 
-/** A job that a worker has, and the memory it was copied to, if it was not shared already. */
-interface Assignment extends Job {
-  slot: SharedArrayBuffer | undefined;
-}
-
 interface Thread {
   worker: Worker;
-  assignments: Map<number, Assignment>;
+  assignments: Map<number, Job>;
 }
 
 /**
  * Compresses chunks in worker threads. They start after the first megabyte, and never keep the process alive while
- * nothing is to be done. A chunk that lies in shared memory right behind its dictionary is not copied.
+ * nothing is to be done. Chunks go to them and come back without being copied.
  */
 export class CompressPool implements ChunkCompressor {
   readonly #effort: DeflateEffort;
   readonly #threadCount: number;
   readonly #threads: Thread[] = [];
   readonly #waiting: Job[] = [];
-  readonly #freeSlots: SharedArrayBuffer[] = [];
   #module: WebAssembly.Module | undefined;
   #inlineKernel: DeflateKernel | undefined;
   #earlyBytesLeft = EARLY_BYTES;
@@ -68,15 +61,16 @@ export class CompressPool implements ChunkCompressor {
   }
 
   /** After an error of a worker thread the promises of its chunks reject; a later chunk starts another one. */
-  async compress(chunk: Uint8Array, dictionary: Uint8Array): Promise<Uint8Array> {
+  async compress(chunk: Chunk): Promise<Uint8Array> {
     if (this.#isClosed) throw closedError();
-    if (chunk.length < INLINE_BYTES || chunk.length <= this.#earlyBytesLeft) {
-      this.#earlyBytesLeft -= chunk.length;
-      return this.#kernelHere().compress(chunk, dictionary, this.#effort);
+    const sizeBytes = chunk.end - chunk.chunkAt;
+    if (sizeBytes < INLINE_BYTES || sizeBytes <= this.#earlyBytesLeft) {
+      this.#earlyBytesLeft -= sizeBytes;
+      return this.#compressHere(chunk);
     }
     this.#earlyBytesLeft = 0;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ chunk, dictionary, resolve, reject });
+      this.#waiting.push({ chunk, resolve, reject });
       this.#assign();
     });
   }
@@ -87,7 +81,6 @@ export class CompressPool implements ChunkCompressor {
     const threads = this.#threads.splice(0);
     for (const job of this.#waiting.splice(0)) job.reject(closedError());
     for (const { assignments } of threads) for (const job of assignments.values()) job.reject(closedError());
-    this.#freeSlots.length = 0;
     this.#inlineKernel = undefined;
     await Promise.all(threads.map(({ worker }) => worker.terminate()));
   }
@@ -139,24 +132,11 @@ export class CompressPool implements ChunkCompressor {
   }
 
   #send(thread: Thread, job: Job): void {
-    const { chunk, dictionary } = job;
     const id = ++this.#lastId;
-    const sizes = { dictionaryBytes: dictionary.length, chunkBytes: chunk.length };
-    const shared = sharedOffset(chunk, dictionary);
-    let slot: SharedArrayBuffer | undefined;
-    let request: CompressRequest;
-    if (shared !== undefined) {
-      request = { id, memory: chunk.buffer as SharedArrayBuffer, offset: shared, ...sizes };
-    } else {
-      slot = this.#takeSlot(dictionary.length + chunk.length);
-      const bytes = new Uint8Array(slot);
-      bytes.set(dictionary);
-      bytes.set(chunk, dictionary.length);
-      request = { id, memory: slot, offset: 0, ...sizes };
-    }
-    thread.worker.postMessage(request);
+    const request: CompressRequest = { id, ...job.chunk };
+    thread.worker.postMessage(request, [request.buffer.buffer]);
     if (thread.assignments.size === 0) thread.worker.ref();
-    thread.assignments.set(id, { ...job, slot });
+    thread.assignments.set(id, job);
   }
 
   #receive(thread: Thread, reply: CompressReply): void {
@@ -164,13 +144,13 @@ export class CompressPool implements ChunkCompressor {
     if (job === undefined) return;
     thread.assignments.delete(reply.id);
     if (thread.assignments.size === 0) thread.worker.unref();
-    if (job.slot) this.#freeSlots.push(job.slot);
+    giveBuffer(reply.buffer);
     if ('error' in reply) job.reject(reply.error);
     else job.resolve(reply.compressed);
     this.#assign();
   }
 
-  /** A thread that is no more: its memory may still be in use, so that it is not used again. */
+  /** A thread that is no more: the buffers it has are lost. */
   #lose(thread: Thread, error: unknown): void {
     const index = this.#threads.indexOf(thread);
     if (index < 0) return;
@@ -181,29 +161,18 @@ export class CompressPool implements ChunkCompressor {
     this.#assign();
   }
 
-  #takeSlot(sizeBytes: number): SharedArrayBuffer {
-    const slot = this.#freeSlots.pop();
-    if (slot !== undefined && slot.byteLength >= sizeBytes) return slot;
-    return new SharedArrayBuffer(Math.max(sizeBytes, WINDOW_BYTES + 512 * 1024));
-  }
-
-  #kernelHere(): DeflateKernel {
+  #compressHere({ buffer, windowAt, chunkAt, end }: Chunk): Uint8Array {
     this.#inlineKernel ??= new DeflateKernel(this.#compiled());
-    return this.#inlineKernel;
+    const [chunk, dictionary] = [buffer.subarray(chunkAt, end), buffer.subarray(windowAt, chunkAt)];
+    const compressed = this.#inlineKernel.compress(chunk, dictionary, this.#effort);
+    giveBuffer(buffer);
+    return compressed;
   }
 
   #compiled(): WebAssembly.Module {
     this.#module ??= compileDeflateKernel();
     return this.#module;
   }
-}
-
-/** Where both begin in a memory that is shared, if the chunk follows right behind the dictionary there. */
-function sharedOffset(chunk: Uint8Array, dictionary: Uint8Array): number | undefined {
-  if (!(chunk.buffer instanceof SharedArrayBuffer)) return undefined;
-  if (dictionary.length === 0) return chunk.byteOffset;
-  const follows = dictionary.byteOffset + dictionary.length === chunk.byteOffset;
-  return dictionary.buffer === chunk.buffer && follows ? dictionary.byteOffset : undefined;
 }
 
 function closedError(): Error {

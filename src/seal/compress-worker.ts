@@ -1,5 +1,6 @@
 /** The worker thread of a CompressPool. */
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Chunk } from './deflate.js';
 import { type DeflateEffort, DeflateKernel } from './kernel-deflate.js';
 
 /** What the pool starts a worker with. */
@@ -8,30 +9,26 @@ export interface WorkerStart {
   effort: DeflateEffort;
 }
 
-/** A chunk in shared memory: the dictionary at `offset`, the chunk right behind it. */
-export interface CompressRequest {
+export interface CompressRequest extends Chunk {
   id: number;
-  memory: SharedArrayBuffer;
-  offset: number;
-  dictionaryBytes: number;
-  chunkBytes: number;
 }
 
-export type CompressReply =
-  | { id: number; compressed: Uint8Array<ArrayBuffer> }
-  | { id: number; error: unknown };
+/** The buffer of the chunk comes back. */
+export type CompressReply = { id: number; buffer: Uint8Array<ArrayBuffer> } & (
+  | { compressed: Uint8Array<ArrayBuffer> }
+  | { error: unknown }
+);
 
 const { module, effort } = workerData as WorkerStart;
 const port = parentPort!;
 const kernel = new DeflateKernel(module);
 
-port.on('message', ({ id, memory, offset, dictionaryBytes, chunkBytes }: CompressRequest) => {
+port.on('message', ({ id, buffer, windowAt, chunkAt, end }: CompressRequest) => {
   try {
-    const dictionary = new Uint8Array(memory, offset, dictionaryBytes);
-    const chunk = new Uint8Array(memory, offset + dictionaryBytes, chunkBytes);
+    const [chunk, dictionary] = [buffer.subarray(chunkAt, end), buffer.subarray(windowAt, chunkAt)];
     const compressed = kernel.compress(chunk, dictionary, effort);
-    port.postMessage({ id, compressed } satisfies CompressReply, [compressed.buffer]);
+    port.postMessage({ id, buffer, compressed } satisfies CompressReply, [compressed.buffer, buffer.buffer]);
   } catch (error) {
-    port.postMessage({ id, error } satisfies CompressReply);
+    port.postMessage({ id, buffer, error } satisfies CompressReply, [buffer.buffer]);
   }
 });

@@ -85,12 +85,12 @@ suite('ParallelDeflate', () => {
     let most = 0;
     const backwards: ChunkCompressor = {
       boundBytes: (size) => size,
-      compress: async (chunk) => {
+      compress: async ({ buffer, chunkAt, end }) => {
         running++;
         most = Math.max(most, running);
-        await delay(chunk[0]! % 3 === 0 ? 15 : 1);
+        await delay(buffer[chunkAt]! % 3 === 0 ? 15 : 1);
         running--;
-        return chunk.slice();
+        return buffer.slice(chunkAt, end);
       },
     };
     const { deflate, pieces } = gathered(4, 3, backwards);

@@ -1,4 +1,5 @@
 import { constants, deflateRaw } from 'node:zlib';
+import { giveBuffer, takeBuffer } from '../base/buffer-pool.js';
 import type { SealOutput } from './cipher.js';
 
 /** How far back deflate looks: the bytes of the previous chunk that a chunk may refer to. */
@@ -7,13 +8,23 @@ const WINDOW_BYTES = 32 * 1024;
 /** An empty block with fixed codes and the mark "last": it ends a deflate stream on a byte boundary. */
 const LAST_BLOCK = Uint8Array.of(0x03, 0x00);
 
+/** A piece of a stream in a buffer of its own, right behind what came before it there, as far as deflate looks back. */
+export interface Chunk {
+  /** From `takeBuffer`. */
+  buffer: Uint8Array<ArrayBuffer>;
+  /** Where the bytes before the chunk begin. */
+  windowAt: number;
+  chunkAt: number;
+  end: number;
+}
+
 /**
  * Compresses one chunk of a deflate stream: what comes back are whole blocks, none of them marked last, that end on a
  * byte boundary, so that chunks compressed apart can be put one after the other.
  */
 export interface ChunkCompressor {
-  /** Neither array may be changed before the promise settles. `dictionary` is what came before the chunk, or empty. */
-  compress(chunk: Uint8Array, dictionary: Uint8Array): Promise<Uint8Array>;
+  /** Takes the buffer over, and has it given back (`giveBuffer`). */
+  compress(chunk: Chunk): Promise<Uint8Array>;
   /** Upper bound for the compressed size of a chunk. */
   boundBytes(chunkBytes: number): number;
 }
@@ -26,12 +37,13 @@ export function zlibCompressor(level: number, threads = 3): ChunkCompressor {
   const waiting: (() => void)[] = [];
   let busyThreads = 0;
   return {
-    async compress(chunk, dictionary) {
+    async compress({ buffer, windowAt, chunkAt, end }) {
       if (busyThreads < threads) busyThreads++;
       else await new Promise<void>((resolve) => waiting.push(resolve));
       try {
-        return await deflateBlocks(chunk, dictionary, level);
+        return await deflateBlocks(buffer.subarray(chunkAt, end), buffer.subarray(windowAt, chunkAt), level);
       } finally {
+        giveBuffer(buffer);
         const next = waiting.shift();
         if (next) next();
         else busyThreads--;
@@ -74,9 +86,8 @@ export class ParallelDeflate {
   readonly #compressor: ChunkCompressor;
   readonly #chunkBytes: number;
   readonly #chunksInFlight: number;
-  /** Each buffer holds the window before the chunk, then the chunk: the dictionary needs no copy of its own. */
-  readonly #freeBuffers: Uint8Array[] = [];
-  #buffer: Uint8Array;
+  /** The window before the chunk, then the chunk: the dictionary needs no copy of its own. */
+  #buffer: Uint8Array<ArrayBuffer>;
   #windowBytes = 0;
   #filledBytes = 0;
   /** One promise for each chunk that has not gone out, oldest first. */
@@ -160,7 +171,6 @@ export class ParallelDeflate {
     this.#failure ??= { error: new Error('aborted') };
     this.#ended = true;
     await Promise.allSettled(this.#inFlight);
-    this.#freeBuffers.length = 0;
   }
 
   async #writeRest(rest: Uint8Array): Promise<void> {
@@ -195,29 +205,28 @@ export class ParallelDeflate {
   #submit(): void {
     const buffer = this.#buffer;
     const end = WINDOW_BYTES + this.#filledBytes;
-    const chunk = buffer.subarray(WINDOW_BYTES, end);
-    const dictionary = buffer.subarray(WINDOW_BYTES - this.#windowBytes, WINDOW_BYTES);
-    const compressed = this.#compressor.compress(chunk, dictionary);
-    const boundBytes = this.#compressor.boundBytes(chunk.length);
+    const windowAt = WINDOW_BYTES - this.#windowBytes;
+    const boundBytes = this.#compressor.boundBytes(this.#filledBytes);
+
+    this.#windowBytes = Math.min(WINDOW_BYTES, this.#windowBytes + this.#filledBytes);
+    this.#filledBytes = 0;
+    this.#buffer = this.#takeBuffer();
+    this.#buffer.set(buffer.subarray(end - this.#windowBytes, end), WINDOW_BYTES - this.#windowBytes);
+
+    const compressed = this.#compressor.compress({ buffer, windowAt, chunkAt: WINDOW_BYTES, end });
     this.#inFlightBoundBytes += boundBytes;
-    const sent = this.#send(compressed, this.#inFlight.at(-1), buffer, boundBytes, this.#isFresh);
+    const sent = this.#send(compressed, this.#inFlight.at(-1), boundBytes, this.#isFresh);
     this.#isFresh = false;
     this.#inFlight.push(sent);
     // Whoever waits sees the rejection; these keep it from counting as unhandled while nobody does.
     compressed.catch(() => {});
     sent.catch(() => {});
-
-    this.#buffer = this.#takeBuffer();
-    this.#windowBytes = Math.min(WINDOW_BYTES, this.#windowBytes + this.#filledBytes);
-    this.#buffer.set(buffer.subarray(end - this.#windowBytes, end), WINDOW_BYTES - this.#windowBytes);
-    this.#filledBytes = 0;
   }
 
   /** Hands a compressed chunk to the output once those before it are out. */
   async #send(
     compressed: Promise<Uint8Array>,
     previous: Promise<void> | undefined,
-    buffer: Uint8Array,
     boundBytes: number,
     isFresh: boolean,
   ): Promise<void> {
@@ -234,12 +243,10 @@ export class ParallelDeflate {
     } finally {
       this.#inFlightBoundBytes -= boundBytes;
       this.#inFlight.shift();
-      this.#freeBuffers.push(buffer);
     }
   }
 
-  #takeBuffer(): Uint8Array {
-    // Shared, so that a thread that compresses can read it where it is.
-    return this.#freeBuffers.pop() ?? new Uint8Array(new SharedArrayBuffer(WINDOW_BYTES + this.#chunkBytes));
+  #takeBuffer(): Uint8Array<ArrayBuffer> {
+    return takeBuffer(WINDOW_BYTES + this.#chunkBytes);
   }
 }

@@ -12,6 +12,7 @@ import { zlibCompressor } from '../seal/deflate.js';
 import { GzipWriter } from '../seal/gzip.js';
 import { type Block, blocksOfEntries, deletedEntry, fileEntry } from './blocks.fixture.js';
 import { type CutterOptions, type SealedVolume, VolumeCutter } from './cutter.js';
+import { VolumeFiles } from './volume-file.js';
 
 const recordBytes = 10_240;
 const trailerBytes = 20;
@@ -97,6 +98,7 @@ async function cut(
 ): Promise<SealedVolume[]> {
   const volumes: SealedVolume[] = [];
   const cutter = new VolumeCutter({
+    files: new VolumeFiles(),
     firstNumber: 1,
     spoolPath: (number) => join(folder, `vol${number}`),
     onVolume: async (volume) => void volumes.push(volume),
@@ -284,6 +286,7 @@ describe('VolumeCutter', () => {
     const cipher = new FakeCipher(false, () => 1);
     const cutter = new VolumeCutter({
       cipher,
+      files: new VolumeFiles(),
       limitBytes: 10_000,
       firstNumber: 1,
       spoolPath: (number) => join(folder, `vol${number}`),
@@ -306,6 +309,7 @@ describe('VolumeCutter', () => {
     const folder = spoolFolder(t);
     const before = readdirSync('/proc/self/fd').length;
     const options = {
+      files: new VolumeFiles(),
       limitBytes: 10,
       firstNumber: 1,
       spoolPath: () => join(folder, 'vol'),

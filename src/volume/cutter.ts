@@ -1,9 +1,7 @@
-import { createHash, type Hash, randomFillSync } from 'node:crypto';
-import { closeSync, openSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { onDisk, temporaryPlace, writeAllSync } from '../base/local-disk.js';
+import { randomFillSync } from 'node:crypto';
 import type { PathKey } from '../base/path-key.js';
 import type { Cipher, SealWriter } from '../seal/cipher.js';
+import type { VolumeFile, VolumeFiles } from './volume-file.js';
 
 /** A sealed volume that waits on the local disk to be sent. */
 export interface SealedVolume {
@@ -30,6 +28,8 @@ export interface CutterOptions {
   accessDistanceBytes?: number;
   /** The number of the first volume. From 2, it goes on with a set, and need not be made if there is no block. */
   firstNumber: number;
+  /** What writes the volumes. */
+  files: VolumeFiles;
   /** Where to build the volume of a number. */
   spoolPath(number: number): string;
   /** Takes a volume over. The next one is not begun before the promise resolves. */
@@ -109,10 +109,8 @@ class OpenVolume {
   readonly #limitBytes: number;
   readonly #accessDistanceBytes: number;
   readonly #encrypted: boolean;
-  readonly #fd: number;
-  readonly #hash: Hash = createHash('sha1');
+  readonly #file: VolumeFile;
   readonly #writer: SealWriter;
-  #sizeBytes = 0;
   #plainBytes = 0;
   #startKey: PathKey | undefined;
   #startPiece = 0;
@@ -128,13 +126,9 @@ class OpenVolume {
     this.#limitBytes = options.limitBytes;
     this.#accessDistanceBytes = options.accessDistanceBytes ?? usualAccessDistanceBytes;
     this.#encrypted = options.cipher.encrypted;
-    this.#writer = options.cipher.seal((piece) => {
-      this.#hash.update(piece);
-      onDisk(temporaryPlace, this.#path, () => writeAllSync(this.#fd, piece));
-      this.#sizeBytes += piece.length;
-    });
+    this.#writer = options.cipher.seal((piece) => this.#file.write(piece));
     // Last, so that no file stays behind where sealing is refused. Nothing comes out before something was written.
-    this.#fd = onDisk(temporaryPlace, this.#path, () => openSync(this.#path, 'wx', 0o600));
+    this.#file = options.files.create(this.#path);
   }
 
   get isEmpty(): boolean {
@@ -185,7 +179,7 @@ class OpenVolume {
       if (!last) await this.#fill();
     }
     await this.#writer.finish();
-    closeSync(this.#fd);
+    const written = await this.#file.finish();
     const accessPoints = this.#writer.accessPoints.map((offset, i) => ({
       offset,
       after: this.#accessKeys[i] as PathKey,
@@ -194,8 +188,7 @@ class OpenVolume {
       accessPoints,
       number: this.#number,
       path: this.#path,
-      sizeBytes: this.#sizeBytes,
-      sha1Hex: this.#hash.digest('hex'),
+      ...written,
       startKey: this.#startKey ?? '',
       startPiece: this.#startPiece || undefined,
       endKey: this.#endKey,
@@ -207,8 +200,7 @@ class OpenVolume {
     try {
       await this.#writer.abort();
     } finally {
-      closeSync(this.#fd);
-      await rm(this.#path, { force: true });
+      await this.#file.abort();
     }
   }
 

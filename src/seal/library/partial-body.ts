@@ -1,3 +1,5 @@
+import { takeBuffer } from '../../base/buffer-pool.js';
+
 /**
  * Writes the body of a new-format packet whose length is not known beforehand (RFC 4880, section 4.2.2.4): parts of a
  * power of two bytes, each after its length, and in the end a part of any length. The byte with the packet's tag is
@@ -11,11 +13,11 @@ export class PartialBody {
   #filledBytes = 0;
   #started = false;
 
-  /** Every emitted piece is a new array. `partBytes` is a power of two, and at least 512. */
+  /** Every emitted piece is the receiver's. `partBytes` is a power of two, and at least 512. */
   constructor(emit: (piece: Uint8Array) => void | Promise<void>, partBytes: number) {
     this.#emit = emit;
     this.#partBytes = partBytes;
-    this.#part = new Uint8Array(1 + partBytes);
+    this.#part = takeBuffer(1 + partBytes);
   }
 
   /** Upper bound for the bytes that `finish` would emit, a `flush` before it included. */
@@ -51,7 +53,7 @@ export class PartialBody {
   #emitPart(sizeBytes: number): Promise<void> | undefined {
     const part = this.#part;
     part[0] = 0xe0 | Math.log2(sizeBytes);
-    this.#part = new Uint8Array(1 + this.#partBytes);
+    this.#part = takeBuffer(1 + this.#partBytes);
     this.#part.set(part.subarray(1 + sizeBytes, 1 + this.#filledBytes), 1);
     this.#filledBytes -= sizeBytes;
     this.#started = true;

@@ -8,7 +8,7 @@ import { PartialBody } from './partial-body.js';
 import { Protection } from './protect.js';
 import { decodeCount, type PassphraseKeys, parseS2k, type S2k } from './s2k.js';
 
-const PART_BYTES = 64 * 1024;
+const PART_BYTES = 256 * 1024;
 
 /** The key that all messages of a run share, so that it is derived once, and the packet that tells how. */
 export interface RunKey {
