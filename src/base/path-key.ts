@@ -12,9 +12,13 @@ export type Latin1 = string;
 
 export const rootKey: PathKey = '';
 
+/** The key that was asked for last, and its path: a file's is asked for four times over. */
+let last = { key: '', path: '.' };
+
 /** `a/b` (bytes as characters) for a key; `.` for the root, as the format writes it. */
 export function slashPath(key: PathKey): Latin1 {
-  return key === '' ? '.' : key.split('\0').join('/');
+  if (key !== last.key) last = { key, path: key === '' ? '.' : key.split('\0').join('/') };
+  return last.path;
 }
 
 /** The key of a slash-separated byte string. `.` and the empty string are the root; a trailing `/` is dropped. */

@@ -31,9 +31,9 @@ async function setWriter(t: TestContext, beginning: Partial<SetBeginning> = {}) 
     hostname: 'host',
     localDir: '/home/\xff',
     volumes: [],
-    checkpoint: { token: undefined, keys: undefined, volumes: new Map() },
     ...beginning,
   });
+  writer.note({ token: undefined, keys: undefined, volumes: new Map() });
   // What the other thread does.
   writeFileSync(writer.signaturePath, 'signatures');
   return { archive, names, writer };
@@ -165,18 +165,20 @@ describe('SetWriter', () => {
       hostname: 'host',
       localDir: '/home',
       volumes: [volume(1)],
-      checkpoint: readCheckpoint(archive, full)!,
     };
+    const checkpoint = readCheckpoint(archive, full)!;
     const contents = async () =>
       new Map((await archive.list()).map((name) => [name, readFileSync(archive.pathOf(name), 'latin1')]));
     const partial = await contents();
     const unused = new SetWriter(archive, beginning);
+    unused.note(checkpoint);
     writeFileSync(unused.signaturePath, 'more signatures');
     await unused.abandon();
     assert.deepEqual(await contents(), partial);
 
-    beginning.checkpoint.volumes.delete(2);
+    checkpoint.volumes.delete(2);
     const second = new SetWriter(archive, beginning);
+    second.note(checkpoint);
     writeFileSync(second.signaturePath, 'more signatures');
     await second.addVolume({ ...sealed(volume(2, { endKey: 'z' })), sizeBytes: 9 });
     await second.abandon();

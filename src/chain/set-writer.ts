@@ -56,8 +56,6 @@ export interface SetBeginning {
   localDir: Latin1 | undefined;
   /** Volumes that are on the storage already. */
   volumes: readonly VolumeRecord[];
-  /** What is noted of the set, and of those volumes. */
-  checkpoint: Checkpoint;
 }
 
 /** A volume that is sealed, and what is noted of it beside the manifest. */
@@ -79,7 +77,8 @@ export class SetWriter {
   readonly names: SetNames;
   readonly #archive: LocalArchive;
   readonly #manifestFd: number;
-  readonly #checkpoint: CheckpointWriter;
+  readonly #times: SetTimes;
+  #checkpoint: CheckpointWriter | undefined;
   readonly #accessPoints: AccessPointWriter;
   #manifestPath: string;
   /** Where the plain signatures are being written. */
@@ -90,7 +89,7 @@ export class SetWriter {
   #isPartial = false;
   /** Whether an interrupted run has left such files. */
   readonly #goesOn: boolean;
-  readonly #temporaryPaths: readonly string[];
+  readonly #temporaryPaths: string[];
   #isOpen = true;
 
   constructor(archive: LocalArchive, beginning: SetBeginning) {
@@ -104,22 +103,30 @@ export class SetWriter {
     );
     this.#append(formatManifestHeader(beginning));
     for (const volume of beginning.volumes) this.#append(formatVolumeRecord(volume));
-    this.#checkpoint = new CheckpointWriter(archive, beginning.times, beginning.checkpoint);
+    this.#times = beginning.times;
     this.#accessPoints = new AccessPointWriter(archive);
-    this.#temporaryPaths = [...paths, this.#checkpoint.path, this.#accessPoints.path];
+    this.#temporaryPaths = [...paths, this.#accessPoints.path];
+  }
+
+  /** Notes how the set is sealed, and the volumes that are on the storage already: before a volume is added. */
+  note(checkpoint: Checkpoint): void {
+    this.#checkpoint = new CheckpointWriter(this.#archive, this.#times, checkpoint);
+    this.#temporaryPaths.push(this.#checkpoint.path);
   }
 
   /** Records a sealed volume; it is on the disk when this returns, and before it the signatures that were written so far. */
   async addVolume({ record, sizeBytes, sha1Hex, accessPoints, file }: NewVolume): Promise<void> {
+    const checkpoint = this.#checkpoint;
+    if (checkpoint === undefined) throw new Error('the set was not noted');
     await syncFile(this.signaturePath);
     this.#accessPoints.add(record.number, sha1Hex, accessPoints);
-    this.#checkpoint.add({ volume: record.number, sizeBytes, sha1Hex, file });
+    checkpoint.add({ volume: record.number, sizeBytes, sha1Hex, file });
     this.#append(formatVolumeRecord(record));
     fsyncSync(this.#manifestFd);
     if (this.#isPartial) return;
     await this.#archive.keepAs(this.signaturePath, this.names.partialSignatures);
     this.signaturePath = this.#archive.pathOf(this.names.partialSignatures);
-    await this.#archive.keepAs(this.#checkpoint.path, checkpointName);
+    await this.#archive.keepAs(checkpoint.path, checkpointName);
     await this.#archive.keepAs(this.#manifestPath, this.names.partialManifest);
     this.#manifestPath = this.#archive.pathOf(this.names.partialManifest);
     this.#isPartial = true;
@@ -173,7 +180,7 @@ export class SetWriter {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     closeSync(this.#manifestFd);
-    this.#checkpoint.close();
+    this.#checkpoint?.close();
     this.#accessPoints.close();
   }
 }

@@ -258,7 +258,6 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
     hostname: options.hostname,
     localDir: options.sources.root,
     volumes: resume?.volumes ?? [],
-    checkpoint: resume?.checkpoint ?? { ...(await sealingNote(session)), volumes: new Map() },
   });
   const sending = new VolumeSender(session, set, options);
   const files = new VolumeFiles();
@@ -281,6 +280,8 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
   });
   try {
     await permission;
+    // Not before: then the salt of what was opened for it can be taken again.
+    set.note(resume?.checkpoint ?? { ...(await sealingNote(session)), volumes: new Map() });
     cutter.begin();
     const done = await packVolumes(session, messages, new SlotReader(ring), cutter, sending);
     const isSkipped = options.skipIfUnchanged && kind === 'incremental' && done.counts.deltaEntries === 0;

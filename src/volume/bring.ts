@@ -1,11 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import type { ByteStream } from '../base/bytes.js';
 import { type Retry, TundraError } from '../base/errors.js';
 import { type DiskPlace, diskError } from '../base/local-disk.js';
 import type { StorageBackend } from '../storage/backend.js';
 import { type RereadOptions, readWhole } from '../storage/read-whole.js';
+import type { HashThread } from './hash-thread.js';
 
 /** A volume to fetch. */
 export interface FetchableVolume {
@@ -23,6 +24,8 @@ export interface BringOptions {
 
 /** A connection brings small pieces, and each write takes a turn of the thread pool. */
 const writtenBytes = 512 * 1024;
+/** Smaller files are hashed by the time a thread has started. */
+const hashedHereBytes = 16 * 1024 * 1024;
 
 /**
  * Copies a volume from the storage to a new file and checks its hash.
@@ -97,10 +100,17 @@ export function throwIfAborted(signal: AbortSignal, name: string): void {
   if (signal.aborted) throw new TundraError('generic', `${name} is not wanted any more`);
 }
 
-/** Checks the hash of a volume that lies on the local disk, if it has one. Error: `hash-mismatch`. */
-export async function checkHashOnDisk(volume: FetchableVolume, path: string): Promise<void> {
-  const { name, hash } = volume;
-  if (hash !== undefined) requireHash(name, hash, await hashFile(path, newDigest(volume), name), 'never');
+/**
+ * Checks the hash of a volume that lies on the local disk, if it has one. Error: `hash-mismatch`.
+ * @param thread hashes what is large
+ */
+export async function checkHashOnDisk(
+  volume: FetchableVolume,
+  path: string,
+  thread?: HashThread,
+): Promise<void> {
+  const { hash } = volume;
+  if (hash !== undefined) requireHash(volume.name, hash, await hashFile(path, volume, thread), 'never');
 }
 
 /** @param retry whether the volume may be right when it is fetched again */
@@ -123,25 +133,35 @@ function requireHash(
   );
 }
 
-function newDigest({ name, hash }: FetchableVolume): Hash {
-  const algorithm = hash?.algorithm ?? 'SHA1';
+function newDigest(volume: FetchableVolume): Hash {
   try {
-    return createHash(algorithm.toLowerCase());
+    return createHash(algorithmOf(volume));
   } catch (cause) {
     throw new TundraError(
       'unreadable-manifests',
-      `${name}: the manifest has a hash of an unknown kind: ${algorithm}`,
+      `${volume.name}: the manifest has a hash of an unknown kind: ${volume.hash?.algorithm}`,
       { cause },
     );
   }
 }
 
-async function hashFile(path: string, digest: Hash, name: string): Promise<string> {
+function algorithmOf({ hash }: FetchableVolume): string {
+  return hash?.algorithm.toLowerCase() ?? 'sha1';
+}
+
+async function hashFile(
+  path: string,
+  volume: FetchableVolume,
+  thread: HashThread | undefined,
+): Promise<string> {
+  const digest = newDigest(volume);
   try {
+    if (thread !== undefined && (await stat(path)).size > hashedHereBytes)
+      return await thread.hash(path, algorithmOf(volume));
     for await (const piece of createReadStream(path, { highWaterMark: 512 * 1024 }))
       digest.update(piece as Buffer);
   } catch (cause) {
-    throw new TundraError('backend-not-found', `${name} cannot be read from the storage`, { cause });
+    throw new TundraError('backend-not-found', `${volume.name} cannot be read from the storage`, { cause });
   }
   return digest.digest('hex');
 }

@@ -56,7 +56,8 @@ function place(
           log.push(`check ${name}`);
           return name === 'unchecked' ? undefined : { stamp: name, isWhole: true };
         },
-      } as Opener,
+        checkKey: async () => true,
+      } as Partial<Opener> as Opener,
       ...more,
     },
   };

@@ -9,6 +9,7 @@ import {
   type FetchableVolume,
   throwIfAborted,
 } from './bring.js';
+import { HashThread } from './hash-thread.js';
 
 export type { FetchableVolume } from './bring.js';
 
@@ -59,6 +60,7 @@ export class VolumeFetcher implements VolumeSource {
   readonly #atOnce = new Gate(fetchesAtOnce);
   /** One after the other: the first is needed first. */
   readonly #hashing = new Gate(1);
+  readonly #hashThread = new HashThread();
   readonly #closed = new AbortController();
   /** Not to be fetched ahead once more. */
   readonly #released = new Set<FetchableVolume>();
@@ -98,6 +100,7 @@ export class VolumeFetcher implements VolumeSource {
     this.giveUp();
     await Promise.all([...this.#fetched.values()].map(removeSpooled));
     this.#fetched.clear();
+    await this.#hashThread.close();
   }
 
   #start(volume: FetchableVolume): Promise<Fetched> {
@@ -128,10 +131,14 @@ export class VolumeFetcher implements VolumeSource {
 
   /** What is checked is the file as it stands before its hash is compared. */
   async #checkInPlace(volume: FetchableVolume, path: string): Promise<Fetched> {
-    const checking = this.#check(volume, path);
-    checking.catch(() => {});
-    await this.#hashing.run(() => checkHashOnDisk(volume, path));
-    return { path, isSpooled: false, checked: await checking };
+    const checked = await this.#check(volume, path);
+    const hashing = this.#hashing.run(() => checkHashOnDisk(volume, path, this.#hashThread));
+    hashing.catch(() => {});
+    // Beside the hash: the key is there by then. What is wrong with it is told by whoever opens the volume.
+    if (volume.encrypted && volume.hash !== undefined)
+      await this.#options.opener.checkKey(path, volume.name).catch(() => {});
+    await hashing;
+    return { path, isSpooled: false, checked };
   }
 
   #check(volume: FetchableVolume, path: string): Promise<CheckedFile | undefined> {

@@ -107,7 +107,7 @@ function putText(target: Uint8Array, at: number, text: Latin1, fieldBytes: numbe
 /** Writes a number into a field that holds zeros; returns the sum of its bytes. */
 function putNumber(target: Uint8Array, at: number, fieldBytes: number, value: number): number {
   const digits = fieldBytes - 1;
-  if (value < 8 ** digits) return putOctal(target, at, digits, value);
+  if (value < (digits === 7 ? 0x200000 : 0x200000000)) return putOctal(target, at, digits, value);
   let sum = 0x80;
   let rest = value;
   for (let i = at + digits; rest > 0; i--) {
