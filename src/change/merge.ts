@@ -35,7 +35,7 @@ export class Merge<Stream extends EntryStream<{ kind: VersionKind }>> {
 
   /** The next path; undefined at the end. Most are there at once: to wait for nothing would take longer than the merge. */
   next(): Stream[] | undefined | Promise<Stream[] | undefined> {
-    const waiting = this.#moveOn(this.#taken, 0);
+    const waiting = this.#moveOn(this.#taken);
     return waiting === undefined ? this.#take() : waiting.then(() => this.#take());
   }
 
@@ -62,7 +62,7 @@ export class Merge<Stream extends EntryStream<{ kind: VersionKind }>> {
         this.#taken = versions.filter(({ entry }) => entry === undefined);
         for (const stream of versions) if (stream.entry !== undefined) this.#waiting.push(stream);
       }
-      const waiting = this.#moveOn(this.#taken, 0);
+      const waiting = this.#moveOn(this.#taken);
       if (waiting !== undefined) return waiting.then(() => this.#take());
     }
   }
@@ -75,22 +75,26 @@ export class Merge<Stream extends EntryStream<{ kind: VersionKind }>> {
     return neededVersions(versions);
   }
 
-  /** Moves streams to their next entries or bounds, one after the other. */
-  #moveOn(streams: readonly Stream[], from: number): Promise<void> | undefined {
-    for (let i = from; i < streams.length; i++) {
-      const stream = streams[i] as Stream;
-      const waiting = stream.advance();
-      if (waiting !== undefined) {
-        return waiting.then(() => {
-          this.#waiting.push(stream);
-          return this.#moveOn(streams, i + 1);
-        });
+  /** Moves streams to their next entries or bounds; those that must be waited for side by side. */
+  #moveOn(streams: readonly Stream[]): Promise<void> | undefined {
+    let waiting: Promise<void>[] | undefined;
+    for (const stream of streams) {
+      const moving = stream.advance();
+      if (moving === undefined) this.#waiting.push(stream);
+      else {
+        waiting ??= [];
+        waiting.push(moving.then(() => this.#waiting.push(stream)));
       }
-      this.#waiting.push(stream);
     }
     this.#taken = [];
-    return undefined;
+    return waiting?.length === 1 ? waiting[0] : waiting && allOf(waiting);
   }
+}
+
+/** Fails with the first failure in order, once all have ended: none of them is left at work. */
+async function allOf(waiting: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(waiting)).find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 /** From the newest entry that stands by itself on; nothing if the path is gone. A `diff` after a `deleted` stands alone:

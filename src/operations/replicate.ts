@@ -146,6 +146,7 @@ function hotVolumes(source: Session, { volumes }: Replica): VolumeSource {
   const fetcher = new VolumeFetcher(volumes, {
     backend,
     spoolPath: (name) => newTempPath(source, name.slice(-40)),
+    inUse: 1,
     ahead: 2,
     opener,
     retries: { ...retries, onEvent: events },

@@ -265,6 +265,7 @@ async function volumeSource(
   const fetcher = new VolumeFetcher(order, {
     backend: session.backend,
     spoolPath: (name) => newTempPath(session, name.slice(-40)),
+    inUse: plan.sets.length,
     ahead: 2,
     opener: session.opener,
     retries: { ...session.retries, onEvent: session.events },

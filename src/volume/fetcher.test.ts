@@ -49,6 +49,7 @@ function place(
         ...capabilities,
       } as StorageBackend,
       spoolPath: (name) => join(folder, `${name}.${files++}`),
+      inUse: 1,
       ahead: 2,
       retries: { attempts: 4, delayMs: 1, onEvent: () => log.push('again') },
       opener: {

@@ -36,6 +36,8 @@ export interface VolumeSource {
 export interface FetcherOptions extends BringOptions {
   /** Names a new file for a volume on its way. */
   spoolPath(name: string): string;
+  /** How many volumes are in use at once: with so many the reader begins. */
+  inUse: number;
   /** How many volumes to have ready beside those in use. */
   ahead: number;
   opener: Opener;
@@ -58,8 +60,6 @@ export class VolumeFetcher implements VolumeSource {
   readonly #order: readonly FetchableVolume[];
   readonly #fetched = new Map<FetchableVolume, Promise<Fetched>>();
   readonly #atOnce = new Gate(fetchesAtOnce);
-  /** One after the other: the first is needed first. */
-  readonly #hashing = new Gate(1);
   readonly #hashThread = new HashThread();
   readonly #closed = new AbortController();
   /** Not to be fetched ahead once more. */
@@ -72,7 +72,8 @@ export class VolumeFetcher implements VolumeSource {
   }
 
   start(): void {
-    for (const first of this.#order.slice(0, this.#options.ahead)) this.#start(first);
+    const { inUse, ahead } = this.#options;
+    for (const first of this.#order.slice(0, Math.max(inUse, ahead))) this.#start(first);
   }
 
   async take(volume: FetchableVolume): Promise<FetchedVolume> {
@@ -132,7 +133,7 @@ export class VolumeFetcher implements VolumeSource {
   /** What is checked is the file as it stands before its hash is compared. */
   async #checkInPlace(volume: FetchableVolume, path: string): Promise<Fetched> {
     const checked = await this.#check(volume, path);
-    const hashing = this.#hashing.run(() => checkHashOnDisk(volume, path, this.#hashThread));
+    const hashing = checkHashOnDisk(volume, path, this.#hashThread);
     hashing.catch(() => {});
     // Beside the hash: the key is there by then. What is wrong with it is told by whoever opens the volume.
     if (volume.encrypted && volume.hash !== undefined)
