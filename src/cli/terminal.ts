@@ -1,4 +1,5 @@
 import type { OperationEvent } from '../base/events.js';
+import { type Latin1, latin1OfNative } from '../base/path-key.js';
 import type { MachineLog } from './machine-log.js';
 import { terminalLine, terminalText } from './render/escape.js';
 import { EventRecords, type LogRecord, levelName } from './render/log-record.js';
@@ -67,8 +68,8 @@ export function createTerminal(options: TerminalOptions): Terminal {
   const hasColours = coloursWanted(options.environment);
   const records = new EventRecords(options.asynchronous);
   let drawing: Drawing | undefined;
-  let held: Buffer[] = [];
-  let size = 0;
+  /** A character for each byte. */
+  let held: Latin1 = '';
   let timer: NodeJS.Timeout | undefined;
   let isRead = true;
   process.stdout.once('error', () => {
@@ -78,23 +79,20 @@ export function createTerminal(options: TerminalOptions): Terminal {
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;
-    if (size > 0) {
-      if (outIsTty) drawing?.erase();
-      process.stdout.write(held.length === 1 ? (held[0] as Buffer) : Buffer.concat(held));
-    }
-    held = [];
-    size = 0;
+    if (held === '') return;
+    if (outIsTty) drawing?.erase();
+    process.stdout.write(Buffer.from(held, 'latin1'));
+    held = '';
   };
-  const write = (bytes: Buffer, toError: boolean) => {
+  const write = (line: Latin1, toError: boolean) => {
     if (toError) {
       flush();
       drawing?.erase();
-      process.stderr.write(bytes);
+      process.stderr.write(Buffer.from(line, 'latin1'));
       return;
     }
-    held.push(bytes);
-    size += bytes.length;
-    if (size >= heldBytes || outIsTty) flush();
+    held += line;
+    if (held.length >= heldBytes || outIsTty) flush();
     else timer ??= setTimeout(flush, heldMs).unref();
   };
   const show = ({ level, text, bytes }: LogRecord) => {
@@ -102,12 +100,12 @@ export function createTerminal(options: TerminalOptions): Terminal {
     const isTty = toError ? errIsTty : outIsTty;
     const head = timestamps ? `${timestamp(new Date())} ${levelName(level)} ` : '';
     if (bytes !== undefined && !isTty) {
-      write(Buffer.from(`${head}${bytes}\n`, 'latin1'), toError);
+      write(`${head}${bytes}\n`, toError);
       return;
     }
     const shown = bytes !== undefined ? terminalLine(bytes) : isTty ? terminalText(text) : text;
     const line = isTty && hasColours ? coloured(head + shown, level) : head + shown;
-    write(Buffer.from(`${line}\n`, 'utf8'), toError);
+    write(latin1OfNative(`${line}\n`), toError);
   };
   const tell = (record: LogRecord) => {
     if (record.level > verbosity && record.always !== true) return;
@@ -120,7 +118,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
     get isRead() {
       return isRead;
     },
-    out: (text) => write(Buffer.from(`${outIsTty ? terminalText(text) : text}\n`, 'utf8'), false),
+    out: (text) => write(latin1OfNative(`${outIsTty ? terminalText(text) : text}\n`), false),
     tell,
     event: (event) => {
       for (const record of records.of(event)) tell(record);

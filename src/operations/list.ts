@@ -4,7 +4,7 @@ import type { PathKey } from '../base/path-key.js';
 import { signatureChainAt, withoutInterrupted } from '../chain/catalog.js';
 import { indexName } from '../chain/index-update.js';
 import { IndexedSignatures } from '../chain/indexed-signatures.js';
-import { type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
+import { type KnownSignatures, type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
 import { type EpochSeconds, formatTime, prettyTime } from '../format/times.js';
 import { synchronisedCollection, tellLastFull } from './collection.js';
 import { ArchiveMender } from './mend-archive.js';
@@ -16,44 +16,45 @@ export interface ListedEntry {
   attributes: Attributes;
 }
 
-/** The paths in the backup at a time, in path order, from signatures alone. */
+const entriesAtOnce = 256;
+
+/** The paths in the backup at a time, in path order, some at once, from signatures alone. */
 export async function* listFiles(
   session: Session,
   time: EpochSeconds | undefined,
-): AsyncGenerator<ListedEntry> {
+): AsyncGenerator<readonly ListedEntry[]> {
   const paths = await signatureFilesAt(session, time);
   const mender = new ArchiveMender(session);
   let last: PathKey | undefined;
   for (;;) {
+    const store = openSignatures(paths, session.archive.pathOf(indexName));
+    let entries: SignatureEntry[] = [];
     try {
-      for await (const entry of entriesOf(paths, session.archive.pathOf(indexName))) {
+      for (;;) {
+        const next = store.next();
+        const entry = next instanceof Promise ? await next : next;
+        if (entry === undefined || entries.length === entriesAtOnce) {
+          yield entries;
+          entries = [];
+        }
+        if (entry === undefined) return;
         if (last !== undefined && entry.key <= last) continue;
         last = entry.key;
-        if (entry.kind !== 'deleted') yield entry;
+        if (entry.kind !== 'deleted') entries.push(entry);
       }
-      return;
     } catch (error) {
+      yield entries;
       // Signatures that were mended meanwhile are read anew, up to where the list stands.
       if (!(await mender.mend(error))) throw error;
+    } finally {
+      await store.close();
     }
   }
 }
 
 /** By the index where it fits: that has no signatures to unpack. */
-async function* entriesOf(
-  signatureFiles: readonly string[],
-  indexPath: string,
-): AsyncGenerator<SignatureEntry> {
-  const store = IndexedSignatures.open(indexPath, signatureFiles) ?? new SignatureStore(signatureFiles);
-  try {
-    for (;;) {
-      const entry = await store.next();
-      if (entry === undefined) return;
-      yield entry;
-    }
-  } finally {
-    await store.close();
-  }
+function openSignatures(signatureFiles: readonly string[], indexPath: string): KnownSignatures {
+  return IndexedSignatures.open(indexPath, signatureFiles) ?? new SignatureStore(signatureFiles);
 }
 
 /** The local signature files that tell of a time, oldest first. */

@@ -53,22 +53,24 @@ export async function verifyAttributes(
     if (local !== undefined) differs(newFile(local.key));
     local = next();
   };
-  for await (const known of listFiles(session, time)) {
-    if (!isWithin(known.key, path)) continue;
-    const key = path === '' ? known.key : known.key.slice(path.length + 1);
-    while (local !== undefined && local.key < key) countNew();
-    result.entries++;
-    if (local?.key !== key) {
-      differs(missingFile(key));
-      continue;
+  for await (const entries of listFiles(session, time)) {
+    for (const known of entries) {
+      if (!isWithin(known.key, path)) continue;
+      const key = path === '' ? known.key : known.key.slice(path.length + 1);
+      while (local !== undefined && local.key < key) countNew();
+      result.entries++;
+      if (local?.key !== key) {
+        differs(missingFile(key));
+        continue;
+      }
+      const entry = local;
+      const { attributes } = entry;
+      const difference =
+        attributesDifference(key, withOwnTime(known.attributes, attributes), attributes, owners) ??
+        recordsDifference(key, records.ofThese(known.attributes.records), () => records.read(entry), owners);
+      if (difference !== undefined) differs(difference);
+      local = next();
     }
-    const entry = local;
-    const { attributes } = entry;
-    const difference =
-      attributesDifference(key, withOwnTime(known.attributes, attributes), attributes, owners) ??
-      recordsDifference(key, records.ofThese(known.attributes.records), () => records.read(entry), owners);
-    if (difference !== undefined) differs(difference);
-    local = next();
   }
   while (local !== undefined) countNew();
   return result;

@@ -163,7 +163,7 @@ export class ParallelDeflate {
   async finish(): Promise<void> {
     await this.flush();
     this.#ended = true;
-    await this.#output(LAST_BLOCK);
+    await this.#output(LAST_BLOCK.slice());
   }
 
   /** No output follows once the promise settled. */

@@ -9,6 +9,8 @@ import type { WriteReply, WriteRequest } from './volume-file-worker.js';
 
 /** A file below this size is written where it is made: that takes less than starting a thread. */
 const HELD_BYTES = 1024 * 1024;
+/** Pieces below this size are copied for the thread. */
+const HANDED_BYTES = 16 * 1024;
 /** What may be on its way to the thread. */
 const IN_FLIGHT_BYTES = 4 * 1024 * 1024;
 
@@ -168,8 +170,10 @@ export class VolumeFile {
   }
 
   #send(piece: Uint8Array): void {
-    const isWhole = piece.length === piece.buffer.byteLength && piece.buffer instanceof ArrayBuffer;
-    const own = isWhole ? new Uint8Array(piece.buffer as ArrayBuffer) : Uint8Array.from(piece);
+    const { buffer } = piece;
+    const isWhole = piece.length === buffer.byteLength && buffer instanceof ArrayBuffer;
+    // Small ones may lie in memory that node keeps for many.
+    const own = isWhole && piece.length >= HANDED_BYTES ? new Uint8Array(buffer) : Uint8Array.from(piece);
     this.#inFlightBytes += own.length;
     this.#files.send({ id: this.#id as number, kind: 'piece', piece: own });
   }
