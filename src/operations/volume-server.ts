@@ -1,5 +1,6 @@
 import type { ByteStream } from '../base/bytes.js';
 import { plainError, TundraError } from '../base/errors.js';
+import { Gate } from '../base/gate.js';
 import type { PathKey } from '../base/path-key.js';
 import { accessPointBefore, type PlannedVolume } from '../chain/restore-plan.js';
 import type { RestoreShare } from '../chain/restore-shares.js';
@@ -26,7 +27,9 @@ const manySets = 16;
 const manySetsBudgetBytes = 8 * 1024 * 1024;
 const fewestSlots = 4;
 const largestSlotBytes = 256 * 1024;
-const smallestSlotBytes = 16 * 1024;
+const smallestSlotBytes = 8 * 1024;
+/** The sets of a long chain ask for their first volumes together, and to open one takes memory for a moment. */
+const openedAtOnce = 4;
 
 /**
  * Fetches volumes for the threads that merge them. For a single one they are opened and unpacked here, beside its work;
@@ -43,6 +46,7 @@ export class VolumeServer {
   readonly #slotBytes: number;
   readonly #slotCount: number;
   readonly #open = new Map<string, OpenVolume>();
+  readonly #atOnce = new Gate(openedAtOnce);
   readonly #opening = new Set<Promise<unknown>>();
   /** How many shares have not read a volume yet. */
   readonly #readersLeft = new Map<PlannedVolume, number>();
@@ -125,7 +129,9 @@ export class VolumeServer {
         const file = await this.#opener.readable(path, volume, name, checked, accessPoint);
         if (file !== undefined) return file;
       }
-      const { bytes, signedBy } = await this.#opener.open(path, volume, name, checked);
+      const { bytes, signedBy } = await this.#atOnce.run(() =>
+        this.#opener.open(path, volume, name, checked),
+      );
       if (!encrypted || this.#requiredSigner === undefined) return bytes;
       const refusal = signerRefusal(name, this.#requiredSigner, signedBy);
       if (refusal === undefined) return bytes;

@@ -1,10 +1,12 @@
 import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import type { ByteStream } from '../base/bytes.js';
 import type { ByteReader } from './byte-reader.js';
+import { areManyFilesOpen } from './file-bytes.js';
 
 /** Large pieces need fewer turns of the thread pool. Where many streams are read side by side, memory counts more. */
 const largePieces = { chunkSize: 512 * 1024, readableHighWaterMark: 512 * 1024 };
 const smallPieces = { chunkSize: 32 * 1024, readableHighWaterMark: 32 * 1024 };
+const smallestPieces = { chunkSize: 8 * 1024, readableHighWaterMark: 8 * 1024 };
 const mostLargeStreams = 4;
 let openStreams = 0;
 
@@ -17,7 +19,11 @@ const engines = { gzip: createGunzip, zlib: createInflate, raw: createInflateRaw
  */
 export async function* inflate(source: ByteReader, wrapping: keyof typeof engines): ByteStream {
   // The thread pool works ahead while the reader deals with what came before.
-  const pieces = openStreams < mostLargeStreams ? largePieces : smallPieces;
+  const pieces = areManyFilesOpen()
+    ? smallestPieces
+    : openStreams < mostLargeStreams
+      ? largePieces
+      : smallPieces;
   const engine = engines[wrapping](pieces);
   openStreams++;
   let wake = () => {};

@@ -1,5 +1,5 @@
 import type { ByteStream } from '../base/bytes.js';
-import { fileBytes } from './file-bytes.js';
+import { areManyFilesOpen, fileBytes } from './file-bytes.js';
 import { inflate } from './inflate.js';
 
 /** How a sealed file is read and decompressed. */
@@ -8,8 +8,14 @@ export interface Unpacking {
   fileBytes(path: string, pieceBytes?: number): ByteStream;
   inflate: typeof inflate;
   /** How small the pieces of plaintext may be: smaller ones are gathered. */
-  leastBytes: number;
+  readonly leastBytes: number;
 }
 
 /** On libuv's thread pool, beside what the calling thread does. */
-export const pooled: Unpacking = { fileBytes, inflate, leastBytes: 64 * 1024 };
+export const pooled: Unpacking = {
+  fileBytes,
+  inflate,
+  get leastBytes() {
+    return areManyFilesOpen() ? 8 * 1024 : 64 * 1024;
+  },
+};

@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto';
 import type { ByteStream } from '../../base/bytes.js';
 import { TundraError } from '../../base/errors.js';
 import type { ByteReader, SkippingReader } from '../byte-reader.js';
+import { areManyFilesOpen } from '../file-bytes.js';
 import { BLOCK_BYTES, codeBook, decryptCfb } from './cfb.js';
 import { type PacketBody, tags } from './packets.js';
 import { INTEGRITY_BYTES, PREFIX_BYTES } from './protect.js';
 import type { SessionKey } from './session-keys.js';
 
+/** Multiples of the block length. */
 const CIPHER_BYTES = 32 * 1024;
+const MANY_FILES_CIPHER_BYTES = 8 * 1024;
 
 /**
  * Decrypts the data of a protected packet, without the prefix and the integrity packet. What it gives holds only once
@@ -86,14 +89,15 @@ async function* decrypted(
   key: SessionKey,
 ): ByteStream {
   const book = codeBook(key.blockCipher, key.key);
-  const frame = new Uint8Array(BLOCK_BYTES + CIPHER_BYTES);
+  const pieceBytes = areManyFilesOpen() ? MANY_FILES_CIPHER_BYTES : CIPHER_BYTES;
+  const frame = new Uint8Array(BLOCK_BYTES + pieceBytes);
   const text = frame.subarray(BLOCK_BYTES);
   frame.set(feedback);
   text.set(first);
-  for (let offset = first.length, size = CIPHER_BYTES; size === CIPHER_BYTES; offset = 0) {
+  for (let offset = first.length, size = pieceBytes; size === pieceBytes; offset = 0) {
     size = offset + (await body.read(text.subarray(offset)));
     if (size > 0) yield decryptCfb(book, frame.subarray(0, BLOCK_BYTES + size));
-    frame.copyWithin(0, CIPHER_BYTES);
+    frame.copyWithin(0, pieceBytes);
   }
 }
 
