@@ -1,5 +1,5 @@
 import { TundraError } from '../base/errors.js';
-import { displayKey } from '../base/path-key.js';
+import { PlacedSignatures } from './placed-signatures.js';
 import {
   digestOfSignatures,
   type IndexEntry,
@@ -7,13 +7,13 @@ import {
   type PresentPath,
   SignatureIndexReader,
 } from './signature-index.js';
-import { type KnownSignatures, SignatureSource } from './signature-store.js';
+import type { KnownSignatures } from './signature-store.js';
 
-/** The newest signatures of a chain by its index: a signature file is unpacked only as far as data of it is asked for. */
+/** The newest signatures of a chain by its index: of signature files only the data that is asked for is read. */
 export class IndexedSignatures implements KnownSignatures {
   readonly #index: SignatureIndexReader;
   readonly #files: readonly string[];
-  readonly #sources = new Map<number, SignatureSource>();
+  readonly #opened = new Map<number, PlacedSignatures>();
   #current: IndexEntry | undefined;
 
   private constructor(index: SignatureIndexReader, files: readonly string[]) {
@@ -57,31 +57,22 @@ export class IndexedSignatures implements KnownSignatures {
 
   async *data(): AsyncGenerator<Uint8Array> {
     const entry = this.#current;
-    if (entry === undefined) return;
-    const source = this.#sourceOf(entry.file);
-    while (source.key === undefined || source.key < entry.key) {
-      while (!source.advance()) await source.fill();
-      if (source.entry === undefined) break;
-    }
-    if (source.key !== entry.key) {
-      throw new TundraError('format', `no signature of ${displayKey(entry.key)} is where the index has it`);
-    }
-    yield* source.data();
+    if (entry !== undefined) yield* this.#fileOf(entry).data(entry.key, entry.startBytes);
   }
 
   async close(): Promise<void> {
     this.#index.close();
-    await Promise.all([...this.#sources.values()].map((source) => source.close()));
+    await Promise.all([...this.#opened.values()].map((file) => file.close()));
   }
 
-  #sourceOf(file: number): SignatureSource {
-    let source = this.#sources.get(file);
-    if (source === undefined) {
+  #fileOf({ file }: IndexEntry): PlacedSignatures {
+    let opened = this.#opened.get(file);
+    if (opened === undefined) {
       const path = this.#files[file];
       if (path === undefined) throw new TundraError('format', `the index has no signature file ${file}`);
-      source = new SignatureSource(path, file, this.#files.length);
-      this.#sources.set(file, source);
+      opened = new PlacedSignatures(path);
+      this.#opened.set(file, opened);
     }
-    return source;
+    return opened;
   }
 }

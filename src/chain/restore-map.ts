@@ -77,6 +77,7 @@ export async function mapRestore(
         kind: newest.kind,
         attributes: newest.attributes,
         file: newest.file,
+        startBytes: newest.startBytes,
         changeTimeMs: 0,
       });
       for (const { file } of contributing(store.versions(), changes)) {

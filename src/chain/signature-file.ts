@@ -33,7 +33,7 @@ export class SignatureFileWriter {
   add(kind: SigtarKind, key: PathKey, header: TarHeader, data?: Uint8Array): void {
     header.name = formatSigtarName(kind, key, header.type === 'directory');
     header.sizeBytes = data?.length ?? 0;
-    this.last = { kind, key, header };
+    this.last = { kind, key, header, startBytes: this.#flushed + this.#used };
     this.#writeHeader(header);
     if (data !== undefined) {
       this.#write(data);
@@ -59,8 +59,8 @@ export class SignatureFileWriter {
   begin(key: PathKey, header: TarHeader, expectedBytes: number): GrowingSignature {
     header.name = formatSigtarName('signature', key, false);
     header.sizeBytes = expectedBytes;
-    this.last = { kind: 'signature', key, header };
     const headerAt = this.#flushed + this.#used;
+    this.last = { kind: 'signature', key, header, startBytes: headerAt };
     this.#writeHeader(header);
     let written = 0;
     return {
@@ -156,6 +156,8 @@ export interface WrittenEntry {
   kind: SigtarKind;
   key: PathKey;
   header: TarHeader;
+  /** Where its header begins in the file. */
+  startBytes: number;
 }
 
 /** A signature that is written while its file is read. */

@@ -58,6 +58,7 @@ const entries: fc.Arbitrary<IndexEntry[]> = fc
         kind: fc.constantFrom('signature' as const, 'snapshot' as const),
         attributes,
         file: fc.nat(500),
+        startBytes: fc.oneof(fc.nat(1000), fc.nat({ max: 2 ** 44 - 1 })).map((blocks) => 512 * blocks),
         changeTimeMs: fc
           .oneof(fc.constant(0), fc.double({ min: -1e12, max: 2e12, noNaN: true }))
           .map((ms) => ms + 0),
@@ -137,6 +138,7 @@ describe('a signature index', () => {
         kind: 'signature',
         attributes: some,
         file: i % 3,
+        startBytes: 1024 * i,
         changeTimeMs: 0,
       };
     }).sort((one, other) => (one.key < other.key ? -1 : 1));
@@ -305,7 +307,7 @@ describe('IndexUpdate', () => {
           const update = new IndexUpdate({ files, oldPath: has ? oldPath : undefined, newPath });
           const expected: IndexEntry[] = [];
           for (const [i, entry] of all.entries()) {
-            const replaced = { ...entry, file: 501 };
+            const replaced = { ...entry, file: 501, startBytes: 512 * i };
             if (actions[i] === 'keep') {
               update.keep(entry);
               expected.push(entry);

@@ -7,6 +7,7 @@ import { TundraError } from '../base/errors.js';
 import { KeyBytes } from '../base/key-bytes.js';
 import { writeAllSync } from '../base/local-disk.js';
 import type { Latin1, PathKey } from '../base/path-key.js';
+import { blockBytes as tarBlockBytes } from '../format/tar/header.js';
 
 /**
  * What the signatures of a chain say of each path, without the signatures: a file beside them in the local archive, so
@@ -16,7 +17,7 @@ import type { Latin1, PathKey } from '../base/path-key.js';
  * | part | size | meaning |
  * |---|---|---|
  * | blocks | | each: bytes in it (4), then whole entries |
- * | trailer | 40 | `TNDRAIX2`, bytes of all blocks (8), their CRC-32 (4), digest of the signature files (20) |
+ * | trailer | 40 | `TNDRAIX3`, bytes of all blocks (8), their CRC-32 (4), digest of the signature files (20) |
  *
  * An entry is a row of numbers, 7 bits a byte, low bits first, all bytes but the last with the high bit set; texts are
  * their length and their bytes:
@@ -29,13 +30,14 @@ import type { Latin1, PathKey } from '../base/path-key.js';
  * | owner | place in the list of owners so far; a new one follows: uid, gid, and both names |
  * | time | seconds since 1970 |
  * | file | which signature file has the entry, 0 for the full set's |
+ * | place | where it begins there, unpacked: tar blocks before its header |
  * | link | symbolic links: the target |
  * | major, minor | devices |
  * | records | if there are any (`format/tar/records.ts`) |
  *
  * and the change time, if there is one: 8 bytes, a double.
  */
-const magic = Buffer.from('TNDRAIX2', 'latin1');
+const magic = Buffer.from('TNDRAIX3', 'latin1');
 const trailerBytes = 40;
 const blockHeadBytes = 4;
 const blockBytes = 128 * 1024;
@@ -53,6 +55,8 @@ export interface IndexEntry {
   attributes: Attributes;
   /** Which signature file of the chain that is, 0 for the full set's. */
   file: number;
+  /** Where the entry begins in the plain bytes of that file. */
+  startBytes: number;
   /** Milliseconds since 1970, as lstat tells: the path had exactly these records while this was its change time. 0 where
    *  that is not known. */
   changeTimeMs: number;
@@ -104,10 +108,10 @@ export class SignatureIndexWriter {
     this.#fd = openSync(path, 'wx', 0o600);
   }
 
-  add({ key, kind, attributes, file, changeTimeMs }: IndexEntry): void {
+  add({ key, kind, attributes, file, startBytes, changeTimeMs }: IndexEntry): void {
     const { type, uname, gname, linkTarget, records = '' } = attributes;
-    // Six bits of room for every number, and all texts.
-    const mostBytes = 128 + key.length + uname.length + gname.length + linkTarget.length + records.length;
+    // Room for every number, the change time and all texts.
+    const mostBytes = 144 + key.length + uname.length + gname.length + linkTarget.length + records.length;
     if (this.#at + mostBytes > this.#block.length) {
       this.#flush();
       if (blockHeadBytes + mostBytes > this.#block.length) this.#block = Buffer.allocUnsafe(2 * mostBytes);
@@ -124,6 +128,7 @@ export class SignatureIndexWriter {
     this.#owner(attributes);
     this.#number(Math.max(attributes.mtimeSeconds, 0));
     this.#number(file);
+    this.#number(startBytes / tarBlockBytes);
     if (type === 'symlink') this.#text(linkTarget);
     if (type === 'char-device' || type === 'block-device') {
       this.#number(attributes.deviceMajor);
@@ -282,6 +287,7 @@ export class SignatureIndexReader {
     const { uid, gid, uname, gname } = this.#owner();
     const mtimeSeconds = this.#number();
     const file = this.#number();
+    const startBytes = this.#number() * tarBlockBytes;
     const linkTarget = type === 'symlink' ? this.#text() : '';
     const isDevice = type === 'char-device' || type === 'block-device';
     const deviceMajor = isDevice ? this.#number() : 0;
@@ -307,7 +313,7 @@ export class SignatureIndexReader {
     }
     if (this.#at > this.#end) this.#fail();
     const kind = (form & formBits.signature) !== 0 ? 'signature' : 'snapshot';
-    return { key, kind, attributes, file, changeTimeMs };
+    return { key, kind, attributes, file, startBytes, changeTimeMs };
   }
 
   /**
@@ -345,6 +351,7 @@ export class SignatureIndexReader {
     const owner = this.#owners[this.#number()];
     if (owner === undefined) return false;
     const mtimeSeconds = this.#number();
+    this.#number();
     this.#number();
     if (type === 'symlink') {
       if (this.#text() !== present.linkTarget) return false;

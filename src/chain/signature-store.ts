@@ -21,6 +21,8 @@ export interface SignatureEntry {
   attributes: Attributes;
   /** Which signature file of the chain tells it, 0 for the full set's. */
   file: number;
+  /** Where it begins in the plain bytes of that file. */
+  startBytes: number;
   /** From the index, see `IndexEntry`; the files do not tell: 0. */
   changeTimeMs: number;
 }
@@ -100,7 +102,7 @@ export class SignatureStore implements KnownSignatures {
 }
 
 /** One signature file, read entry by entry. */
-export class SignatureSource {
+class SignatureSource {
   readonly age: number;
   readonly #reader: TarReader;
   readonly #file: string;
@@ -122,7 +124,7 @@ export class SignatureSource {
   advance(): boolean {
     const header = this.#reader.poll();
     if (header === 'more') return false;
-    this.entry = header === undefined ? undefined : entryOf(header, this.age);
+    this.entry = header === undefined ? undefined : entryOf(header, this.age, this.#reader.entryAt);
     const key = this.entry?.key;
     if (key !== undefined && this.key !== undefined && key <= this.key) {
       throw new TundraError('format', `${this.#file}: signatures are not in path order`);
@@ -149,13 +151,13 @@ export class SignatureSource {
   }
 }
 
-function entryOf(header: TarHeader, file: number): SignatureEntry {
+function entryOf(header: TarHeader, file: number, startBytes: number): SignatureEntry {
   const { kind, key } = parseSigtarName(header.name);
-  return { key, kind, attributes: header, file, changeTimeMs: 0 };
+  return { key, kind, attributes: header, file, startBytes, changeTimeMs: 0 };
 }
 
 /** Streams a local signature file as plain bytes. Damage is a TundraError that says which file to remove. */
-async function* openSignatureFile(file: string, readBytes: number): ByteStream {
+export async function* openSignatureFile(file: string, readBytes: number): ByteStream {
   const raw = createReadStream(file, { highWaterMark: readBytes });
   // Unpacking runs ahead by some pieces, so that reader and thread pool work at the same time.
   const ahead = { chunkSize: readBytes, readableHighWaterMark: piecesAhead * readBytes };
@@ -165,12 +167,16 @@ async function* openSignatureFile(file: string, readBytes: number): ByteStream {
     for await (const piece of plain) yield piece as Buffer;
   } catch (cause) {
     if (cause instanceof TundraError) throw cause;
-    throw new TundraError('bad-archive-dir', `${file} is damaged`, {
-      cause,
-      advice: 'Remove this file: the next run fetches it again from the storage.',
-    });
+    throw damagedSignatures(file, cause);
   } finally {
     raw.destroy();
     plain.destroy();
   }
+}
+
+export function damagedSignatures(file: string, cause: unknown): TundraError {
+  return new TundraError('bad-archive-dir', `${file} is damaged`, {
+    cause,
+    advice: 'Remove this file: the next run fetches it again from the storage.',
+  });
 }

@@ -233,7 +233,7 @@ class SourceThread {
     const key = keyOf(change);
     const written = change.kind === 'unchanged' ? undefined : this.#signatures?.last;
     if (written?.key === key) {
-      const { kind, header } = written;
+      const { kind, header, startBytes } = written;
       const changeTimeMs = change.kind === 'deleted' ? 0 : this.#records.knownChangeTime(change.current);
       if (kind === 'deleted') index.drop();
       else
@@ -242,6 +242,7 @@ class SourceThread {
           kind,
           attributes: header,
           file: this.#job.knownSignatures.length,
+          startBytes,
           changeTimeMs,
         });
     } else if (change.kind !== 'new') {

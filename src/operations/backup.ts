@@ -18,6 +18,7 @@ import { fullHostname } from '../chain/host-name.js';
 import { indexName, keepIndex } from '../chain/index-update.js';
 import { checkLastManifest, type SourceIdentity } from '../chain/last-manifest.js';
 import { removePartialFiles, SetWriter, setNames } from '../chain/set-writer.js';
+import { keepSignaturePoints, signaturePointBytes } from '../chain/signature-points.js';
 import { type SetTimes, setEnd } from '../format/names.js';
 import { type EpochSeconds, prettyTime } from '../format/times.js';
 import { VolumeCutter } from '../volume/cutter.js';
@@ -315,7 +316,9 @@ async function makeSet(session: Session, options: BackupOptions, plan: SetPlan):
       endTime,
       totalDestinationSizeChangeBytes: sending.bytesSent,
     };
-    await commit(session, set, await signatures, done.fileListCount);
+    const sealed = await signatures;
+    await commit(session, set, sealed, done.fileListCount);
+    await keepSignaturePoints(archive, set.names.localSignatures, sealed.points);
     if (done.index !== undefined) {
       await keepIndex(archive, done.index, [...knownSignatures, archive.pathOf(set.names.localSignatures)]);
     }
@@ -420,6 +423,8 @@ function jobOf(
 interface SealedSignatures {
   remote: string;
   local: string;
+  /** Access points of the local one. */
+  points: readonly number[];
 }
 
 /** Seals the signatures for the storage and for the local archive. */
@@ -430,16 +435,17 @@ async function sealSignatures(session: Session, set: SetWriter): Promise<SealedS
   const [forRemote, forLocal] = [readOpened(set.signaturePath), readOpened(set.signaturePath)];
   const results = await Promise.allSettled([
     sealToFile(cipher, forRemote, sealed.remote, temporaryPlace),
-    sealToFile(localSignatureCipher, forLocal, sealed.local, archivePlace),
+    sealToFile(localSignatureCipher, forLocal, sealed.local, archivePlace, signaturePointBytes),
   ]);
   for (const stream of [forRemote, forLocal]) stream.destroy();
   const failed = results.find((result) => result.status === 'rejected');
-  if (failed === undefined) return sealed;
+  const points = results[1];
+  if (failed === undefined && points.status === 'fulfilled') return { ...sealed, points: points.value };
   await removeSealed(sealed);
-  throw failed.reason;
+  throw failed?.reason;
 }
 
-async function removeSealed({ remote, local }: SealedSignatures): Promise<void> {
+async function removeSealed({ remote, local }: Omit<SealedSignatures, 'points'>): Promise<void> {
   for (const path of [remote, local]) await rm(path, { force: true });
 }
 

@@ -15,13 +15,19 @@ export function readOpened(path: string): ReadStream {
   return createReadStream(path, { fd: openSync(path, 'r'), highWaterMark: readBytes });
 }
 
-/** Seals a stream into a new local file, which is on the disk when the promise resolves, and gone if it rejects. */
+/**
+ * Seals a stream into a new local file, which is on the disk when the promise resolves, and gone if it rejects.
+ *
+ * @param pointBytes plain bytes after each of which an access point is to begin
+ * @returns where the access points are
+ */
 export async function sealToFile(
   cipher: Cipher,
   plain: ByteStream,
   path: string,
   place: DiskPlace,
-): Promise<void> {
+  pointBytes = Number.POSITIVE_INFINITY,
+): Promise<readonly number[]> {
   const failed = (error: unknown): never => {
     throw diskError(error, place, path, 'cannot be written');
   };
@@ -32,13 +38,26 @@ export async function sealToFile(
         done += (await file.write(piece, done).catch(failed)).bytesWritten;
     });
     try {
-      for await (const piece of plain) await writer.write(piece);
+      let leftBytes = pointBytes;
+      for await (const piece of plain) {
+        for (let at = 0; at < piece.length; ) {
+          if (leftBytes === 0) {
+            await writer.beginAccessPoint();
+            leftBytes = pointBytes;
+          }
+          const part = piece.subarray(at, at + leftBytes);
+          await writer.write(part);
+          at += part.length;
+          leftBytes -= part.length;
+        }
+      }
       await writer.finish();
     } catch (error) {
       await writer.abort();
       throw error;
     }
     await file.sync().catch(failed);
+    return writer.accessPoints;
   } catch (error) {
     await rm(path, { force: true });
     throw error;

@@ -9,7 +9,10 @@ let kernel: InflateKernel | undefined;
  * Decompresses in the calling thread. A piece is valid until the next one is asked for. What follows the end of the
  * compressed data is not looked at. Errors: as of `inflate`.
  */
-export async function* inflateHere(source: ByteReader, wrapping: 'raw' | 'zlib' | 'gzip'): ByteStream {
+export async function* inflateHere(
+  source: Pick<ByteReader, 'next'>,
+  wrapping: 'raw' | 'zlib' | 'gzip',
+): ByteStream {
   kernel ??= new InflateKernel();
   const stream = new InflateStream(kernel, wrapping);
   try {

@@ -31,6 +31,10 @@ export class TarReader {
   #end = 0;
   /** Where bytes are gathered that one piece of the source does not hold together. */
   #own: Buffer = noBytes;
+  /** Bytes that came from the source. */
+  #fetchedBytes = 0;
+  /** Where the entry that `poll` gave begins, with all that extends its header. */
+  #entryAt = 0;
   /** The source has no more. */
   #exhausted = false;
   /** The end of the archive was read. */
@@ -60,6 +64,7 @@ export class TarReader {
       const bytes = this.#buffer;
       const at = this.#start;
       if (!checksumHolds(bytes, at)) this.#fail('a header is damaged or this is not a tar');
+      if (!this.#extended) this.#entryAt = this.position;
       const flag = String.fromCharCode(bytes[at + field.type]!);
       if (flag === 'L' || flag === 'K' || flag === 'x' || flag === 'g') {
         if (!this.#readExtension(flag)) return this.#moreOrTruncated();
@@ -88,12 +93,30 @@ export class TarReader {
     if (kept > 0 && this.#buffer !== this.#own) this.#moveToOwn(kept);
     const { done, value } = await this.#source.next();
     if (done === true) this.#exhausted = true;
-    else if (kept > 0) this.#append(value);
+    else this.#fetchedBytes += value.length;
+    if (done === true) return;
+    if (kept > 0) this.#append(value);
     else {
       this.#buffer = Buffer.from(value.buffer, value.byteOffset, value.length);
       this.#start = 0;
       this.#end = value.length;
     }
+  }
+
+  /** How far the source was read and taken, in bytes from its start. */
+  get position(): number {
+    return this.#fetchedBytes - (this.#end - this.#start);
+  }
+
+  /** Where the entry that came last begins, in bytes from the start of the source. */
+  get entryAt(): number {
+    return this.#entryAt;
+  }
+
+  /** Passes over all up to a place where an entry begins. It does not lie before `position`. */
+  skipTo(position: number): void {
+    this.#bodyLeftBytes = 0;
+    this.#paddingBytes = position - this.position;
   }
 
   /** The next entry, waiting for it; undefined at the end. */
