@@ -1,13 +1,8 @@
 import { rmSync } from 'node:fs';
 import type { LocalArchive } from './archive.js';
-import {
-  digestOfSignatures,
-  endIndex,
-  type IndexBody,
-  type IndexEntry,
-  SignatureIndexReader,
-  SignatureIndexWriter,
-} from './signature-index.js';
+import { digestOfSignatures, endIndex, type IndexBody, type IndexEntry } from './signature-index.js';
+import { SignatureIndexReader } from './signature-index-reader.js';
+import { SignatureIndexWriter } from './signature-index-writer.js';
 
 /** The index in the local archive; duplicity takes it for no file of its own. */
 export const indexName = 'tundra-signatures.index';
@@ -32,6 +27,8 @@ export class IndexUpdate {
   #writer: SignatureIndexWriter | undefined;
   /** Entries that stand as they were, while nothing is written. */
   #kept = 0;
+  /** Whether the path before was passed by, and its entry copied. */
+  #isPassing = false;
   #failed = false;
 
   constructor(options: IndexUpdateOptions) {
@@ -41,25 +38,35 @@ export class IndexUpdate {
 
   /** The path is as it was. */
   keep(entry: IndexEntry): void {
-    if (this.#writer !== undefined) this.#try((writer) => writer.add(entry));
-    else this.#kept++;
+    if (this.#writer === undefined) this.#kept++;
+    else this.#add(entry);
   }
 
   /** The path that was passed by is as it was. */
-  keepPassed(known: { passed(): IndexEntry }): void {
-    if (this.#writer === undefined) this.#kept++;
-    else this.keep(known.passed());
+  keepPassed(known: Pick<SignatureIndexReader, 'copyPassed'>): void {
+    const writer = this.#writer;
+    if (writer === undefined) {
+      this.#kept++;
+      return;
+    }
+    try {
+      known.copyPassed(writer, this.#isPassing);
+      this.#isPassing = true;
+    } catch {
+      this.#fail(writer);
+    }
   }
 
   /** The path is new, or is not as it was. */
   replace(entry: IndexEntry): void {
     this.#begin();
-    this.#try((writer) => writer.add(entry));
+    this.#add(entry);
   }
 
   /** The path that comes next is gone. */
   drop(): void {
     this.#begin();
+    this.#isPassing = false;
   }
 
   /** Ends the index; undefined if it could not be written. `keepIndex` makes it count. */
@@ -87,9 +94,20 @@ export class IndexUpdate {
     this.#try((writer) => {
       const old = SignatureIndexReader.open(oldPath, digestOfSignatures(files));
       if (old === undefined) throw new Error('the index has gone');
-      for (; this.#kept > 0; this.#kept--) writer.add(old.next() as IndexEntry);
-      old.close();
+      try {
+        for (; this.#kept > 0; this.#kept--) {
+          if (!old.skip()) throw new Error('the index is another one');
+          old.copyPassed(writer, true);
+        }
+      } finally {
+        old.close();
+      }
     });
+  }
+
+  #add(entry: IndexEntry): void {
+    this.#isPassing = false;
+    this.#try((writer) => writer.add(entry));
   }
 
   #try(write: (writer: SignatureIndexWriter) => void): void {
@@ -98,11 +116,15 @@ export class IndexUpdate {
     try {
       write(writer);
     } catch {
-      this.#failed = true;
-      this.#writer = undefined;
-      writer.abandon();
-      rmSync(this.#options.newPath, { force: true });
+      this.#fail(writer);
     }
+  }
+
+  #fail(writer: SignatureIndexWriter): void {
+    this.#failed = true;
+    this.#writer = undefined;
+    writer.abandon();
+    rmSync(this.#options.newPath, { force: true });
   }
 }
 

@@ -1,12 +1,8 @@
 import { TundraError } from '../base/errors.js';
 import { PlacedSignatures } from './placed-signatures.js';
-import {
-  digestOfSignatures,
-  type IndexEntry,
-  type OwnerIds,
-  type PresentPath,
-  SignatureIndexReader,
-} from './signature-index.js';
+import { digestOfSignatures, type IndexEntry } from './signature-index.js';
+import { type OwnerIds, type PresentPath, SignatureIndexReader } from './signature-index-reader.js';
+import type { SignatureIndexWriter } from './signature-index-writer.js';
 import type { KnownSignatures } from './signature-store.js';
 
 /** The newest signatures of a chain by its index: of signature files only the data that is asked for is read. */
@@ -50,9 +46,9 @@ export class IndexedSignatures implements KnownSignatures {
     return this.#index.pass(present, ids);
   }
 
-  /** The path that was passed by, where that was the last step. */
-  passed(): IndexEntry {
-    return this.#index.passed();
+  /** Adds the path that was passed by, where that was the last step, to another index. */
+  copyPassed(writer: SignatureIndexWriter, follows: boolean): void {
+    this.#index.copyPassed(writer, follows);
   }
 
   async *data(): AsyncGenerator<Uint8Array> {

@@ -3,7 +3,9 @@ import { TundraError } from '../base/errors.js';
 import { isWithin, type PathKey } from '../base/path-key.js';
 import type { FileChange, VolumeRecord } from '../format/manifest.js';
 import { type ListedFile, listedFiles } from './metadata.js';
-import { endIndex, type IndexBody, SignatureIndexReader, SignatureIndexWriter } from './signature-index.js';
+import { endIndex, type IndexBody } from './signature-index.js';
+import { SignatureIndexReader } from './signature-index-reader.js';
+import { SignatureIndexWriter } from './signature-index-writer.js';
 import { SignatureStore } from './signature-store.js';
 
 /** What a volume may hold. */

@@ -7,13 +7,9 @@ import fc from 'fast-check';
 import type { Attributes, EntryType } from '../base/attributes.js';
 import { TundraError } from '../base/errors.js';
 import { IndexUpdate } from './index-update.js';
-import {
-  digestOfSignatures,
-  endIndex,
-  type IndexEntry,
-  SignatureIndexReader,
-  SignatureIndexWriter,
-} from './signature-index.js';
+import { digestOfSignatures, endIndex, type IndexEntry } from './signature-index.js';
+import { SignatureIndexReader } from './signature-index-reader.js';
+import { SignatureIndexWriter } from './signature-index-writer.js';
 import { temporaryFolder } from './stores.fixture.js';
 
 const latin1 = (options: fc.StringConstraints) =>
@@ -69,11 +65,45 @@ const entries: fc.Arbitrary<IndexEntry[]> = fc
   )
   .map((all) => all.sort((one, other) => (one.key < other.key ? -1 : 1)));
 
+const ownedByFew = entries.map((all) =>
+  all.map((entry, i): IndexEntry => {
+    const owner = { uid: i % 2, gid: 5, uname: i % 2 === 0 ? 'root' : '', gname: 'gone' };
+    return { ...entry, attributes: { ...entry.attributes, ...owner } };
+  }),
+);
+
 const digest = Buffer.alloc(20, 7);
 let count = 0;
 
 function newPath(t: TestContext): string {
   return join(temporaryFolder(t), `index${count++}`);
+}
+
+/** More than a block of them. */
+function manyEntries(longFolder: (i: number) => string = () => ''): IndexEntry[] {
+  const some: Attributes = {
+    type: 'file',
+    mode: 0o644,
+    uid: 1000,
+    gid: 1000,
+    uname: 'user',
+    gname: 'user',
+    mtimeSeconds: 1_600_000_000,
+    linkTarget: '',
+    deviceMajor: 0,
+    deviceMinor: 0,
+  };
+  return Array.from({ length: 20_000 }, (_, i): IndexEntry => {
+    const place = String(i).padStart(6, '0');
+    return {
+      key: `folder${longFolder(i)}\0${place}`,
+      kind: 'signature',
+      attributes: some,
+      file: i % 3,
+      startBytes: 1024 * i,
+      changeTimeMs: 0,
+    };
+  }).sort((one, other) => (one.key < other.key ? -1 : 1));
 }
 
 function write(path: string, all: Iterable<IndexEntry>): void {
@@ -118,30 +148,7 @@ describe('a signature index', () => {
 
   it('holds more than a block, and paths longer than one', (t) => {
     const path = newPath(t);
-    const some: Attributes = {
-      type: 'file',
-      mode: 0o644,
-      uid: 1000,
-      gid: 1000,
-      uname: 'user',
-      gname: 'user',
-      mtimeSeconds: 1_600_000_000,
-      linkTarget: '',
-      deviceMajor: 0,
-      deviceMinor: 0,
-    };
-    const all = Array.from({ length: 20_000 }, (_, i): IndexEntry => {
-      const long = i % 7000 === 6999 ? 'x'.repeat(400_000) : '';
-      const place = String(i).padStart(6, '0');
-      return {
-        key: `folder${long}\0${place}`,
-        kind: 'signature',
-        attributes: some,
-        file: i % 3,
-        startBytes: 1024 * i,
-        changeTimeMs: 0,
-      };
-    }).sort((one, other) => (one.key < other.key ? -1 : 1));
+    const all = manyEntries((i) => (i % 7000 === 6999 ? 'x'.repeat(400_000) : ''));
     write(path, all);
     assert.deepEqual(read(path), all);
   });
@@ -151,12 +158,6 @@ describe('a signature index', () => {
     const ids = { userId: (name: string) => (name === 'root' ? 7 : undefined), groupId: () => undefined };
     const change = fc.constantFrom(
       ...(['none', 'none', 'key', 'type', 'mode', 'uid', 'gid', 'mtime', 'target', 'change time'] as const),
-    );
-    const ownedByFew = entries.map((all) =>
-      all.map((entry, i): IndexEntry => {
-        const owner = { uid: i % 2, gid: 5, uname: i % 2 === 0 ? 'root' : '', gname: 'gone' };
-        return { ...entry, attributes: { ...entry.attributes, ...owner } };
-      }),
     );
     let passed = 0;
     const property = fc.property(
@@ -287,7 +288,7 @@ describe('a signature index', () => {
 });
 
 describe('IndexUpdate', () => {
-  const action = fc.constantFrom('keep' as const, 'replace' as const, 'drop' as const);
+  const action = fc.constantFrom(...(['keep', 'pass', 'pass', 'pass', 'replace', 'drop'] as const));
 
   it('is the old index with the changes', (t) => {
     const folder = temporaryFolder(t);
@@ -295,7 +296,7 @@ describe('IndexUpdate', () => {
     writeFileSync(files[0]!, 'x');
     fc.assert(
       fc.property(
-        entries,
+        fc.oneof(entries, ownedByFew),
         fc.array(action, { minLength: 60, maxLength: 60 }),
         fc.boolean(),
         (all, actions, has) => {
@@ -305,10 +306,17 @@ describe('IndexUpdate', () => {
           const oldBody = writer.finish();
           endIndex(oldPath, oldBody, digestOfSignatures(files));
           const update = new IndexUpdate({ files, oldPath: has ? oldPath : undefined, newPath });
+          const old = SignatureIndexReader.open(oldPath, digestOfSignatures(files))!;
           const expected: IndexEntry[] = [];
           for (const [i, entry] of all.entries()) {
             const replaced = { ...entry, file: 501, startBytes: 512 * i };
-            if (actions[i] === 'keep') {
+            const isPassed = has && actions[i] === 'pass';
+            if (isPassed) assert.ok(old.skip());
+            else assert.deepEqual(old.next(), entry);
+            if (isPassed) {
+              update.keepPassed(old);
+              expected.push(entry);
+            } else if (actions[i] === 'keep' || actions[i] === 'pass') {
               update.keep(entry);
               expected.push(entry);
             } else if (actions[i] === 'replace') {
@@ -318,8 +326,9 @@ describe('IndexUpdate', () => {
               update.drop();
             }
           }
+          old.close();
           const result = update.finish(has ? oldBody : undefined);
-          const isKept = has && all.every((_, i) => actions[i] === 'keep');
+          const isKept = has && all.every((_, i) => actions[i] === 'keep' || actions[i] === 'pass');
           assert.equal(result?.kind, isKept ? 'kept' : 'new');
           const path = result?.kind === 'new' ? result.path : oldPath;
           endIndex(path, result!.body, digest);
@@ -327,6 +336,30 @@ describe('IndexUpdate', () => {
         },
       ),
     );
+  });
+
+  it('copies what was passed by as it would be written', (t) => {
+    const folder = temporaryFolder(t);
+    const [oldPath, newPath, expectedPath] = ['old', 'new', 'expected'].map((name) => join(folder, name));
+    const all = manyEntries();
+    write(oldPath!, all);
+    const old = SignatureIndexReader.open(oldPath!, digest)!;
+    const update = new IndexUpdate({ files: [], oldPath: undefined, newPath: newPath! });
+    const expected: IndexEntry[] = [];
+    for (const [i, entry] of all.entries()) {
+      if (i % 1000 === 5) {
+        old.next();
+        update.drop();
+        continue;
+      }
+      old.skip();
+      update.keepPassed(old);
+      expected.push(entry);
+    }
+    old.close();
+    endIndex(newPath!, update.finish(undefined)!.body, digest);
+    write(expectedPath!, expected);
+    assert.ok(readFileSync(newPath!).equals(readFileSync(expectedPath!)));
   });
 
   it('is none where it cannot be written', (t) => {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { crc32, gzipSync } from 'node:zlib';
 import { IndexedSignatures } from '../../../src/chain/indexed-signatures.js';
-import { digestOfSignatures, endIndex, SignatureIndexWriter } from '../../../src/chain/signature-index.js';
+import { digestOfSignatures, endIndex } from '../../../src/chain/signature-index.js';
+import { SignatureIndexWriter } from '../../../src/chain/signature-index-writer.js';
 import type { KnownSignatures, SignatureEntry } from '../../../src/chain/signature-store.js';
 import { SignatureStore } from '../../../src/chain/signature-store.js';
 import { goldenBytes } from '../../golden/golden.js';
