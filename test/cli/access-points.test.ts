@@ -57,7 +57,7 @@ for (const seal of ['passphrase', 'gzip', 'plain'] satisfies Seal[]) {
       change(trial.source);
       await trial.incremental();
       const archive = join(trial.archive, 'trial');
-      const found = namesIn(archive).filter((name) => name.startsWith('tundra-access-points.'));
+      const found = namesIn(archive).filter((name) => /^tundra-access-points\..*manifest$/.test(name));
       assert.equal(found.length, 1, found.join());
       points = join(archive, found[0]!);
     });
@@ -117,11 +117,12 @@ for (const seal of ['passphrase', 'gzip', 'plain'] satisfies Seal[]) {
       await trial.full('--volsize', '9');
       await trial.run(['remove-all-but-n-full', '1', '--force', trial.url]);
       await trial.run(['collection-status', trial.url]);
-      const left = namesIn(join(trial.archive, 'trial')).filter((name) =>
-        name.startsWith('tundra-access-points.'),
-      );
+      const names = namesIn(join(trial.archive, 'trial'));
+      const left = names.filter((name) => /^tundra-access-points\..*manifest$/.test(name));
       assert.equal(left.length, 1);
       assert.notEqual(left[0], points.split('/').at(-1));
+      const ofSignatures = names.filter((name) => /^tundra-access-points\..*sigtar\.gz$/.test(name));
+      assert.ok(ofSignatures.every((name) => names.includes(name.slice('tundra-access-points.'.length))));
     });
   });
 }

@@ -15,7 +15,7 @@ const indexName = 'tundra-signatures.index';
 /** The local signature files of a trial, oldest first. */
 function signatureFiles(trial: Trial): string[] {
   const folder = join(trial.archive, 'trial');
-  const names = readdirSync(folder).filter((name) => name.endsWith('.sigtar.gz'));
+  const names = readdirSync(folder).filter((name) => /^duplicity-.*\.sigtar\.gz$/.test(name));
   const full = names.filter((name) => name.includes('full')).at(-1) as string;
   const start = /full-signatures\.(\w+)/.exec(full)![1]!;
   const later = names.filter((name) => name.includes('new') && /signatures\.(\w+)/.exec(name)![1]! >= start);
