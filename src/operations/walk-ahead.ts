@@ -9,7 +9,7 @@ import type { WalkMessage } from './walk-thread.js';
 
 export const entriesPerBatch = 256;
 /** How far the walk may run ahead. */
-const batchesAhead = 64;
+const batchesAhead = 256;
 const announcedAt = 0;
 const freeAt = 1;
 
