@@ -334,6 +334,33 @@ test('broken PAX records are refused', async () => {
   }
 });
 
+test('an entry can be read from where it begins', async () => {
+  for (const name of goldens) {
+    const bytes = goldenBytes(`${name}.gz`);
+    for (const pieceBytes of [bytes.length, 700]) {
+      const reader = new TarReader(inPieces(bytes, pieceBytes), 'sample');
+      const starts: number[] = [];
+      const names: string[] = [];
+      for (let header = await reader.next(); header !== undefined; header = await reader.next()) {
+        starts.push(reader.entryAt);
+        names.push(header.name);
+        if (names.length % 3 === 0) await reader.readBody(header.sizeBytes);
+      }
+      assert.ok(starts.length > 3 && new Set(starts).size === starts.length);
+      for (const step of [1, 2, 5]) {
+        const leaping = new TarReader(inPieces(bytes, pieceBytes), 'sample');
+        for (let i = step - 1; i < starts.length; i += step) {
+          leaping.skipTo(starts[i]!);
+          assert.ok(leaping.position <= starts[i]!);
+          assert.equal((await leaping.next())?.name, names[i]);
+        }
+        leaping.skipTo(2 * bytes.length);
+        await assert.rejects(leaping.next(), formatError('ends in the middle'));
+      }
+    }
+  }
+});
+
 test('what the format does not hold is refused by its name', async () => {
   const types: [string, string][] = [
     ['1', 'hard links'],
