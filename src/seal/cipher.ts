@@ -1,4 +1,5 @@
 import type { ByteStream } from '../base/bytes.js';
+import type { SessionKey } from './library/session-keys.js';
 import type { ReadableFile } from './unpacked-here.js';
 
 /** Receives sealed bytes in order. A promise asks the writer to wait. The piece is the receiver's, and so
@@ -67,6 +68,8 @@ export interface CheckedFile {
   stamp: string;
   /** Whether its own integrity check was made. Where only its hash was compared, that check is made while it is read. */
   isWhole: boolean;
+  /** Its session key, where that took a secret key to get at. */
+  key?: SessionKey | undefined;
 }
 
 /** Opens sealed files from the local disk. Errors: TundraError `encryption` (status 31), `format` for a gzip file that
