@@ -98,13 +98,15 @@ export interface Opener {
    * Checks the integrity of a file ahead of its opening, maybe in another thread. Undefined where that cannot be told
    * apart from opening it.
    * @param isStored whether its hash tells, or will have told by the time it is opened, that it is what was stored: then
-   *   it is not read for this
+   *   it is not read for this, unless it is to a public key
+   * @param onStamped called when the file's stamp was taken, before it is read; maybe not at all
    */
   check(
     path: string,
     sealing: FileSealing,
     name: string,
     isStored?: boolean,
+    onStamped?: () => void,
   ): Promise<CheckedFile | undefined>;
   /**
    * Whether the passphrase fits an encrypted file, by its first bytes alone: a wrong one does by chance, 1 in 65,536.

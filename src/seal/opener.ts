@@ -74,9 +74,11 @@ export class MessageOpener implements Opener {
     sealing: FileSealing,
     name: string,
     isStored = false,
+    onStamped?: () => void,
   ): Promise<CheckedFile | undefined> {
     if (!sealing.encrypted) return undefined;
     const { stamp, sizeBytes } = await stampOf(path);
+    onStamped?.();
     const wrappedKey = this.#mayUnwrap(sizeBytes) && (await wrappedKeyOf(path, name, this.#keys));
     const key = wrappedKey
       ? await this.#unwrapping.run(async () =>

@@ -233,7 +233,7 @@ suite('messages to keys that are decrypted in this process', {
 
     const inner = new TrialKeyring();
     try {
-      const id = /no secret key for x\.gpg.*[0-9A-F]{16}/;
+      const id = /no secret key for x\.gpg.*[0-9A-F]{16}\n(gpg: .*\n)*gpg: encrypted with/;
       await assert.rejects(trial.open(settings(), file), refusal(id, /gpg --import/));
     } finally {
       inner.remove();

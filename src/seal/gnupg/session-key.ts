@@ -4,6 +4,9 @@ import { openFailure } from './failures.js';
 import { type Gnupg, keyringCommands } from './program.js';
 import { hasStatus, statusFields } from './status.js';
 
+/** Of the lines in a log file. */
+const logPrefix = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d gpg\[\d+\] /gm;
+
 export interface UnwrapOptions {
   /** Opens the secret key. */
   passphrase?: Secret | undefined;
@@ -35,7 +38,8 @@ export async function unwrapWithGnupg(
   if (told.length > 0) return told.length === 1 ? parseSessionKey(told[0]?.[0] ?? '') : undefined;
   // It did not come to the data: with the whole message it would not either, and might ask for a passphrase once more.
   if (hasStatus(report, 'DECRYPTION_FAILED') && !hasStatus(report, 'DECRYPTION_INFO')) {
-    throw openFailure(report, name, options.passphrase !== undefined);
+    const log = report.log.replace(logPrefix, 'gpg: ');
+    throw openFailure({ ...report, log }, name, options.passphrase !== undefined);
   }
   return undefined;
 }
