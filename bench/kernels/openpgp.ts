@@ -12,10 +12,12 @@ import { type Contest, takeTurns } from './turns.js';
 
 const passphrase = 'correct horse battery staple';
 const pieceBytes = 1 << 20;
+const keyName = 'bench@example.org';
 
 /**
- * Encryption with a passphrase and its opposite, as a backup does both, beside the gpg program as duplicity calls it. From
- * file to file. Half of the contests are of data that does not compress: what is left of them is the cipher.
+ * Encryption with a passphrase and its opposite, as a backup does both, beside the gpg program as duplicity calls it; and
+ * the opening of what gpg encrypted to a public key. From file to file. Half of the contests are of data that does not
+ * compress: what is left of them is the cipher.
  */
 export async function openPgp(folder: string, sizeBytes: number, rounds: number): Promise<Comparison> {
   const ground = join(folder, 'openpgp');
@@ -24,6 +26,7 @@ export async function openPgp(folder: string, sizeBytes: number, rounds: number)
   const hasGpg = versionOf('gpg') !== undefined;
   const contests: Contest[] = [];
   try {
+    if (hasGpg) makeKey(gnupg);
     for (const [kind, contents] of [
       ['noise', noise('openpgp')],
       ['a log', logOf('openpgp')],
@@ -41,7 +44,10 @@ export async function openPgp(folder: string, sizeBytes: number, rounds: number)
         });
         if (status !== 0) throw new Error(`gpg ended with ${status}: ${stderr}`);
       };
-      const decryptOurs = async () => decrypt(ground, ours, opened);
+      const toKey = join(ground, `${name}.to-key`);
+      if (hasGpg) gpg(['--output', toKey, '--recipient', keyName, '--encrypt', plain])();
+      const decryptOurs = async () => decrypt(settingsIn(ground), ours, opened);
+      const openByKey = async () => decrypt(settingsWithKey(ground, gnupg), toKey, opened);
       const encryptTheirs = gpg(['--output', theirs, '--symmetric', plain]);
       const decryptTheirs = gpg(['--output', opened, '--decrypt', theirs]);
       contests.push(
@@ -55,10 +61,17 @@ export async function openPgp(folder: string, sizeBytes: number, rounds: number)
           sizeBytes,
           actions: [decryptOurs, hasGpg ? decryptTheirs : undefined],
         },
+        {
+          what: `decrypt ${kind}, to a public key`,
+          sizeBytes,
+          actions: hasGpg
+            ? [openByKey, gpg(['--output', opened, '--decrypt', toKey])]
+            : [undefined, undefined],
+        },
       );
     }
     const rows = await takeTurns(contests, rounds);
-    const title = `OpenPGP with a passphrase, ${sizeBytes / 1e6} MB`;
+    const title = `OpenPGP, with a passphrase where nothing else is said, ${sizeBytes / 1e6} MB`;
     return { work: 'kernels', title, contenders: ['tundra', 'gpg'], rows };
   } finally {
     stopAgents([ground]);
@@ -87,10 +100,22 @@ async function encrypt(folder: string, from: string, to: string): Promise<void> 
   closeSync(output);
 }
 
-/** As a restore does, of a volume whose hash was right: it is read once. */
-async function decrypt(folder: string, from: string, to: string): Promise<void> {
+function settingsWithKey(folder: string, gnupg: string): SealSettings {
+  const own = { kind: 'none', gnupg: { userOptions: `--homedir=${gnupg}` } } as const;
+  return { ...own, tempDir: folder, onWarning: () => {} };
+}
+
+function makeKey(gnupg: string): void {
+  const own = ['--homedir', gnupg, '--batch', '--quiet', '--pinentry-mode', 'loopback', '--passphrase', ''];
+  const commands = ['--quick-gen-key', keyName, 'future-default', 'default', 'never'];
+  const { status, stderr } = spawnSync('gpg', [...own, ...commands]);
+  if (status !== 0) throw new Error(`gpg ended with ${status}: ${stderr}`);
+}
+
+/** As a restore does, of a volume whose hash was right: with a passphrase it is read once. */
+async function decrypt(settings: SealSettings, from: string, to: string): Promise<void> {
   const output = openSync(to, 'w');
-  const opener = createOpener(settingsIn(folder));
+  const opener = createOpener(settings);
   const sealing = { encrypted: true, compressed: false };
   const opened = await opener.open(from, sealing, from, await opener.check(from, sealing, from, true));
   for await (const piece of opened.bytes) writeSync(output, piece);

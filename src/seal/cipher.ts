@@ -1,4 +1,5 @@
 import type { ByteStream } from '../base/bytes.js';
+import type { SessionKey } from './library/session-keys.js';
 import type { ReadableFile } from './unpacked-here.js';
 
 /** Receives sealed bytes in order. A promise asks the writer to wait. The piece is the receiver's, and so
@@ -67,6 +68,8 @@ export interface CheckedFile {
   stamp: string;
   /** Whether its own integrity check was made. Where only its hash was compared, that check is made while it is read. */
   isWhole: boolean;
+  /** Its session key, where that took a secret key to get at. */
+  key?: SessionKey | undefined;
 }
 
 /** Opens sealed files from the local disk. Errors: TundraError `encryption` (status 31), `format` for a gzip file that
@@ -95,13 +98,15 @@ export interface Opener {
    * Checks the integrity of a file ahead of its opening, maybe in another thread. Undefined where that cannot be told
    * apart from opening it.
    * @param isStored whether its hash tells, or will have told by the time it is opened, that it is what was stored: then
-   *   it is not read for this
+   *   it is not read for this, unless it is to a public key
+   * @param onStamped called when the file's stamp was taken, before it is read; maybe not at all
    */
   check(
     path: string,
     sealing: FileSealing,
     name: string,
     isStored?: boolean,
+    onStamped?: () => void,
   ): Promise<CheckedFile | undefined>;
   /**
    * Whether the passphrase fits an encrypted file, by its first bytes alone: a wrong one does by chance, 1 in 65,536.

@@ -161,6 +161,25 @@ describe('VolumeFetcher', () => {
     assert.ok(!here.log.some((line) => line.startsWith('get')));
   });
 
+  it('compares the hash in place beside the check, and tells what is wrong with it before all else', async (t) => {
+    const here = place(t, {}, { localPathOf: (name) => join(here.folder, name) });
+    for (const name of ['a', 'b']) writeFileSync(join(here.folder, name), contentsOf(name));
+    const check: Opener['check'] = async (_path, _sealing, name, _isStored, onStamped) => {
+      if (name === 'b') onStamped?.();
+      throw new TundraError('encryption', 'altered');
+    };
+    here.options.opener = { ...here.options.opener, check };
+    const volumes = ['a', 'b'].flatMap((name) => [
+      volume(name),
+      volume(name, { algorithm: 'SHA1', hex: '00' }),
+    ]);
+    const fetcher = new VolumeFetcher(volumes, here.options);
+    for (const [index, code] of ['encryption', 'hash-mismatch', 'encryption', 'hash-mismatch'].entries()) {
+      await assert.rejects(fetcher.take(volumes[index]!), { code });
+    }
+    await fetcher.close();
+  });
+
   it('refuses a volume whose hash is wrong, whatever its spelling', async (t) => {
     const here = place(t);
     const upper = { algorithm: 'Sha1', hex: volume('a').hash!.hex.toUpperCase() };

@@ -130,20 +130,28 @@ export class VolumeFetcher implements VolumeSource {
     }
   }
 
-  /** What is checked is the file as it stands before its hash is compared. */
+  /** What is checked is the file as it stands before its hash is compared; a wrong hash is told before all else. */
   async #checkInPlace(volume: FetchableVolume, path: string): Promise<Fetched> {
-    const checked = await this.#check(volume, path);
-    const hashing = checkHashOnDisk(volume, path, this.#hashThread);
-    hashing.catch(() => {});
+    let hashing: Promise<void> | undefined;
+    const compareHash = () => {
+      hashing ??= checkHashOnDisk(volume, path, this.#hashThread);
+      hashing.catch(() => {});
+      return hashing;
+    };
+    const checked = await this.#check(volume, path, compareHash).catch(async (error: unknown) => {
+      await compareHash();
+      throw error;
+    });
+    compareHash();
     // Beside the hash: the key is there by then. What is wrong with it is told by whoever opens the volume.
     if (volume.encrypted && volume.hash !== undefined)
       await this.#options.opener.checkKey(path, volume.name).catch(() => {});
-    await hashing;
+    await compareHash();
     return { path, isSpooled: false, checked };
   }
 
-  #check(volume: FetchableVolume, path: string): Promise<CheckedFile | undefined> {
-    return this.#options.opener.check(path, volume, volume.name, volume.hash !== undefined);
+  #check(volume: FetchableVolume, path: string, onStamped?: () => void): Promise<CheckedFile | undefined> {
+    return this.#options.opener.check(path, volume, volume.name, volume.hash !== undefined, onStamped);
   }
 }
 

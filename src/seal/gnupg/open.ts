@@ -6,7 +6,7 @@ import type { Secret } from '../../base/secret.js';
 import type { OpenedFile } from '../cipher.js';
 import { handleBytes } from '../file-bytes.js';
 import { openFailure } from './failures.js';
-import type { Gnupg } from './program.js';
+import { type Gnupg, keyringCommands } from './program.js';
 import { errorCode, type GnupgReport, hasStatus, statusFields } from './status.js';
 
 export interface OpenOptions {
@@ -90,9 +90,11 @@ async function decryptInto(
 }
 
 function decryptCommands(options: OpenOptions): string[] {
-  const commands = options.isProtected ? [] : ['--ignore-mdc-error'];
-  if (options.secretKeyring !== undefined) commands.push('--secret-keyring', options.secretKeyring);
-  return [...commands, '--decrypt'];
+  return [
+    ...(options.isProtected ? [] : ['--ignore-mdc-error']),
+    ...keyringCommands(options.secretKeyring),
+    '--decrypt',
+  ];
 }
 
 /**

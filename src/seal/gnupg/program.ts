@@ -131,6 +131,11 @@ function commonOptions([major = 0, minor = 0]: readonly number[], settings: Gnup
   return [...options, ...splitOptions(settings.userOptions)];
 }
 
+/** Where the secret keys are, for gpg 1. */
+export function keyringCommands(secretKeyring: string | undefined): string[] {
+  return secretKeyring === undefined ? [] : ['--secret-keyring', secretKeyring];
+}
+
 function splitOptions(options: string | undefined): string[] {
   return (options ?? '').split(/\s+/).filter((option) => option !== '');
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -16,6 +16,8 @@ export class TrialKeyring {
 
   constructor() {
     process.env.GNUPGHOME = this.folder;
+    // Else each use of a key with a passphrase takes the agent a good part of a second.
+    writeFileSync(join(this.folder, 'gpg-agent.conf'), 's2k-count 65536\n');
   }
 
   /** Makes a key to sign with, and a subkey to encrypt to. */

@@ -5,9 +5,9 @@ import { notIntact, wrongPassphrase } from '../refusals.js';
 import { pooled, type Unpacking } from '../unpacking.js';
 import { type ContentKind, contentBytes, contentKind, namedDamage } from './content.js';
 import { protectedData, protectedDataFrom, unprotectedData } from './data.js';
-import { type MessageHead, readHead } from './head.js';
+import { type MessageHead, readHead, withoutContent } from './head.js';
 import { bodyFromPart } from './packets.js';
-import type { PassphraseKeys } from './s2k.js';
+import { PassphraseKeys } from './s2k.js';
 import { fitsPrefix, type SessionKey, unlock } from './session-keys.js';
 
 /** Messages up to this size are decrypted once and held; larger ones are decrypted a second time to be read. */
@@ -16,7 +16,10 @@ const HELD_BYTES = 8 * 1024 * 1024;
 /** What is known of a message before it is opened: nothing; that it is what was stored, by its hash; that it is whole. */
 export type Known = 'nothing' | 'stored' | 'whole';
 
-/** A message that a passphrase opened. */
+/** What opens a message: a passphrase, or its very session key. */
+export type MessageKeys = PassphraseKeys | SessionKey;
+
+/** A message that was opened. */
 export interface OpenMessage {
   /** The plaintext. Errors: TundraError `encryption`. */
   bytes: ByteStream;
@@ -29,10 +32,12 @@ export interface ClosedMessage {
   /** What is missing: `the cipher CAST5`, `a public key`; undefined where it is nothing but a passphrase. */
   beyond: string | undefined;
   isProtected: boolean;
+  /** What gpg needs to take out the session key, with which the library opens the message; undefined where it cannot. */
+  wrappedKey?: Uint8Array | undefined;
 }
 
 /**
- * Opens a message with a passphrase. Where it is protected, and nothing is known of it, the whole of it was checked before
+ * Opens a message. Where it is protected, and nothing is known of it, the whole of it was checked before
  * this returns; of one that is known as stored the bytes end with an error where the check fails.
  * Errors: TundraError `encryption`.
  * @param keys undefined where there is no passphrase
@@ -40,15 +45,17 @@ export interface ClosedMessage {
 export async function openMessage(
   path: string,
   name: string,
-  keys: PassphraseKeys | undefined,
+  keys: MessageKeys | undefined,
   known: Known = 'nothing',
 ): Promise<OpenMessage | ClosedMessage> {
   if (await isArmored(path)) return { beyond: 'ASCII armor', isProtected: true };
-  const { isProtected, ways } = await withHead(path, name, (head) => ({
+  const { isProtected, ways, wrappedKey } = await withHead(path, name, (head) => ({
     isProtected: head.isProtected,
     ways: waysIn(head, keys),
+    wrappedKey: withoutContent(head),
   }));
-  if (ways.beyond !== undefined || keys === undefined) return { beyond: ways.beyond, isProtected };
+  if (ways.beyond !== undefined || keys === undefined)
+    return { beyond: ways.beyond, isProtected, wrappedKey };
   if (ways.fitting.length === 0) throw wrongPassphrase(name);
 
   // More than one key fits by chance only: what the last of them fails at is what is wrong with the message.
@@ -56,7 +63,8 @@ export async function openMessage(
   for (const key of ways.fitting) {
     try {
       const { kind, bytes } = await openWith(path, key, isProtected ? known : 'stored');
-      if (isProtected && known === 'nothing') keys.proven = key.s2k ?? keys.proven;
+      if (isProtected && known === 'nothing' && keys instanceof PassphraseKeys)
+        keys.proven = key.s2k ?? keys.proven;
       return { kind, bytes: namingDamage(name, bytes), isProtected };
     } catch (error) {
       failure = error;
@@ -73,7 +81,7 @@ export async function openMessage(
 export async function checkMessage(
   path: string,
   name: string,
-  keys: PassphraseKeys | undefined,
+  keys: MessageKeys | undefined,
   check = checkData,
 ): Promise<boolean> {
   const key = keys && (await onlyKey(path, name, keys));
@@ -87,7 +95,7 @@ export async function checkMessage(
 }
 
 /** The key of a protected message, where it is the only one that fits. */
-async function onlyKey(path: string, name: string, keys: PassphraseKeys): Promise<SessionKey | undefined> {
+async function onlyKey(path: string, name: string, keys: MessageKeys): Promise<SessionKey | undefined> {
   if (await isArmored(path)) return undefined;
   const { isProtected, ways } = await withHead(path, name, (head) => ({
     isProtected: head.isProtected,
@@ -108,7 +116,7 @@ export async function checkData(path: string, key: SessionKey): Promise<void> {
 export async function fileKey(
   path: string,
   name: string,
-  keys: PassphraseKeys,
+  keys: MessageKeys,
 ): Promise<SessionKey | undefined> {
   const key = await onlyKey(path, name, keys);
   if (key === undefined) return undefined;
@@ -156,6 +164,20 @@ export async function* messageBytesFrom(
   }
 }
 
+/** What gpg needs to take out the session key of a message that none of the keys opens; undefined where it cannot help
+ *  the library so. Errors: TundraError `encryption`. */
+export async function wrappedKeyOf(
+  path: string,
+  name: string,
+  keys: MessageKeys | undefined,
+): Promise<Uint8Array | undefined> {
+  if (await isArmored(path)) return undefined;
+  return withHead(path, name, (head) => {
+    const wrappedKey = withoutContent(head);
+    return wrappedKey && waysIn(head, keys).fitting.length === 0 ? wrappedKey : undefined;
+  });
+}
+
 /** Whether the keys fit, by the first bytes of the file; undefined where the library cannot tell. A wrong one fits by
  *  chance, 1 in 65,536. Errors: TundraError `encryption`. */
 export async function keysFit(
@@ -173,14 +195,18 @@ interface WaysIn {
   beyond: string | undefined;
 }
 
-function waysIn(head: MessageHead, keys: PassphraseKeys | undefined): WaysIn {
+function waysIn(head: MessageHead, keys: MessageKeys | undefined): WaysIn {
   if (head.beyond !== undefined) return { fitting: [], beyond: head.beyond };
   const fitting: SessionKey[] = [];
   let beyond = head.otherWays[0];
-  for (const slot of keys === undefined ? [] : head.slots) {
-    const key = unlock(slot, keys!);
-    if (typeof key === 'string') beyond ??= key;
-    else if (key !== undefined && fitsPrefix(key, head.prefix)) fitting.push(key);
+  if (keys !== undefined && !(keys instanceof PassphraseKeys)) {
+    if (fitsPrefix(keys, head.prefix)) fitting.push(keys);
+  } else if (keys !== undefined) {
+    for (const slot of head.slots) {
+      const key = unlock(slot, keys);
+      if (typeof key === 'string') beyond ??= key;
+      else if (key !== undefined && fitsPrefix(key, head.prefix)) fitting.push(key);
+    }
   }
   return fitting.length > 0 ? { fitting, beyond: undefined } : { fitting, beyond };
 }

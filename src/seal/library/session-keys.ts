@@ -1,6 +1,5 @@
 import { ciphers } from './algorithms.js';
 import { BLOCK_BYTES, codeBook, decryptCfb } from './cfb.js';
-import type { PacketBody } from './packets.js';
 import { PREFIX_BYTES } from './protect.js';
 import { type PassphraseKeys, parseS2k, type S2k } from './s2k.js';
 
@@ -21,9 +20,8 @@ export interface PassphraseSlot {
   encryptedKey: Uint8Array;
 }
 
-/** Returns the slot, or why the library cannot use it. */
-export async function readPassphraseSlot(body: PacketBody): Promise<PassphraseSlot | string> {
-  const bytes = await body.collect(1024);
+/** Returns the slot that a packet holds, or why the library cannot use it. */
+export function parsePassphraseSlot(bytes: Uint8Array): PassphraseSlot | string {
   const [version, cipher = -1] = bytes;
   if (version !== 4) return `a passphrase packet of version ${version}`;
   if (ciphers[cipher]?.blockCipher === undefined) return cipherName(cipher);
@@ -47,6 +45,17 @@ export function unlock(slot: PassphraseSlot, keys: PassphraseKeys): SessionKey |
   if (cipher?.keyBytes !== sessionKey.length) return undefined;
   if (cipher.blockCipher === undefined) return cipherName(number);
   return { blockCipher: cipher.blockCipher, key: Uint8Array.from(sessionKey) };
+}
+
+/** A session key as gpg tells it: the cipher's number and the key in hexadecimal. Undefined where the library has not that
+ *  cipher. */
+export function parseSessionKey(text: string): SessionKey | undefined {
+  const [, number, digits] = /^(\d+):((?:[0-9a-f]{2})+)$/i.exec(text) ?? [];
+  if (number === undefined || digits === undefined) return undefined;
+  const cipher = ciphers[Number(number)];
+  const key = Buffer.from(digits, 'hex');
+  if (cipher?.blockCipher === undefined || key.length !== cipher.keyBytes) return undefined;
+  return { blockCipher: cipher.blockCipher, key: Uint8Array.from(key) };
 }
 
 /** Whether the key fits the encrypted prefix of the data: wrong ones do by chance, 1 in 65,536. */

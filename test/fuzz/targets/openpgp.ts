@@ -11,7 +11,13 @@ import {
   simplePassphrase,
   unprotectedPacket,
 } from '../../../src/seal/library/handmade-packets.js';
-import { checkMessage, keysFit, openMessage } from '../../../src/seal/library/message.js';
+import {
+  checkMessage,
+  fileKey,
+  keysFit,
+  openMessage,
+  wrappedKeyOf,
+} from '../../../src/seal/library/message.js';
 import { PassphraseKeys } from '../../../src/seal/library/s2k.js';
 import { newRunKey, PassphraseWriter } from '../../../src/seal/library/writer.js';
 import { TrialFolder } from '../folder.js';
@@ -34,7 +40,8 @@ const text = Buffer.from('some text, and more of it. '.repeat(40));
 async function open(message: Buffer, random: Random): Promise<string> {
   const path = folder.stored('message', message);
   if (random.oneIn(60)) keys = new PassphraseKeys(new Secret(passphrase));
-  const given = random.oneIn(20) ? undefined : keys;
+  const given = random.oneIn(20) ? undefined : random.oneIn(6) ? sessionKey : keys;
+  if (random.oneIn(3)) await unwrap(path);
   if (random.oneIn(4)) await keysFit(path, 'the message', keys);
   const isWhole = random.oneIn(3) && (await checkMessage(path, 'the message', given));
   const known = isWhole ? 'whole' : random.oneIn(3) ? 'stored' : 'nothing';
@@ -43,6 +50,19 @@ async function open(message: Buffer, random: Random): Promise<string> {
   if (!random.oneIn(16)) return `${opened.kind} ${about(await drain(opened.bytes))}`;
   for await (const _ of opened.bytes) break;
   return 'left early';
+}
+
+const sessionKey = { blockCipher: 'aes-256-ecb', key: simpleKey(passphrase) };
+
+/** What would be given to gpg for the session key is a message of the same kind, and small. */
+async function unwrap(path: string): Promise<void> {
+  const wrappedKey = await wrappedKeyOf(path, 'the message', undefined);
+  if (wrappedKey === undefined) return;
+  if (wrappedKey.length > 1024 * 1024) throw new Error('a large head');
+  const again = await wrappedKeyOf(folder.stored('head', wrappedKey), 'the head', undefined);
+  if (again === undefined || !wrappedKey.every((byte, i) => byte === again[i]))
+    throw new Error('another head');
+  await fileKey(path, 'the message', sessionKey);
 }
 
 /** Puts a packet header with an odd length somewhere. */
@@ -98,6 +118,7 @@ export const openpgp: FuzzTarget = {
     const handmade = forms.flatMap((form) => [
       Buffer.concat([slot, protectedPacket(literal(text), key, form)]),
       Buffer.concat([slot, unprotectedPacket(literal(text), key, form)]),
+      Buffer.concat([packet(1, Buffer.alloc(140, 5)), protectedPacket(literal(text), key, form)]),
     ]);
     return [...fromGnupg.map(sample), ...handmade, await ownMessage()];
   },

@@ -13,6 +13,7 @@ import {
 } from '../../../src/format/times.js';
 import { openFailure, sealFailure } from '../../../src/seal/gnupg/failures.js';
 import { errorCode, parseStatus } from '../../../src/seal/gnupg/status.js';
+import { parseSessionKey } from '../../../src/seal/library/session-keys.js';
 import { parsePathList, parsePatternList } from '../../../src/source/file-list.js';
 import { compileGlob } from '../../../src/source/glob.js';
 import { compilePythonRegExp } from '../../../src/source/python-regexp.js';
@@ -323,6 +324,7 @@ export const gnupgStatus: FuzzTarget = {
     'FAILURE x 11_BAD_PASSPHRASE',
     'NO_SECKEY 0000',
     'ERRSIG ',
+    'SESSION_KEY 9:00FF',
     'NODATA 1',
     '\n',
   ],
@@ -335,7 +337,10 @@ export const gnupgStatus: FuzzTarget = {
       log: random.pick(['', 'said']),
     };
     const failures = [sealFailure(report, random.oneIn(2)), openFailure(report, 'x.gpg', random.oneIn(2))];
-    for (const { fields } of statusLines) errorCode(fields[1]);
+    for (const { fields } of statusLines) {
+      errorCode(fields[1]);
+      parseSessionKey(fields[0] ?? '');
+    }
     return `${about(statusLines.length)} ${failures.map(({ message }) => message.slice(0, 30)).join(' ')}`;
   },
 };
