@@ -1,8 +1,10 @@
 /** The way in and the only way out: reads the command line, runs a command, ends with its exit status. */
-if (process.argv.length === 3 && /^(--version|-V)$/.test(process.argv[2] as string)) {
-  const { versionLine } = await import('./version.js');
-  process.stdout.write(`${versionLine()}\n`);
-} else {
+async function main(): Promise<void> {
+  if (process.argv.length === 3 && /^(--version|-V)$/.test(process.argv[2] as string)) {
+    const { versionLine } = await import('./version.js');
+    process.stdout.write(`${versionLine()}\n`);
+    return;
+  }
   const { catchSignals } = await import('./interruption.js');
   const interruption = catchSignals();
   // Whoever read our output may have gone, as `head` does: what was asked for is done all the same.
@@ -12,3 +14,5 @@ if (process.argv.length === 3 && /^(--version|-V)$/.test(process.argv[2] as stri
   // What was interrupted may still be at work: connections, waits, threads.
   if (interruption.by !== undefined) process.exit();
 }
+
+void main();
