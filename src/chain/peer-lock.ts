@@ -5,6 +5,7 @@ import { basename, delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TundraError } from '../base/errors.js';
+import { takeRecordLock } from './record-lock.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -42,20 +43,23 @@ os.remove(path)
 
 /**
  * Keeps the peer from using an archive folder. It locks the file `lockfile` there with POSIX record locks, of which Node
- * knows nothing. So two things are done:
+ * knows nothing: the C library is called for them. Where that cannot be, two things are done:
  *
  * - Where Linux tells of such locks (`/proc/locks`), one on that file is a `user-error` that names its holder.
  * - Where there is a `duplicity` in the path, the Python that runs it takes the same lock and holds it for us.
  *
- * Where neither can be had, as without Python or on a file system without locks, nothing keeps the peer out.
+ * Where none of these can be had, as without Python or on a file system without locks, nothing keeps the peer out.
  */
-export async function keepPeerOut(folder: string, env: Environment): Promise<{ release(): Promise<void> }> {
+export async function keepPeerOut(
+  folder: string,
+  env: Environment,
+  takeLock = takeRecordLock,
+): Promise<{ release(): Promise<void> }> {
   const path = join(await realpath(folder), 'lockfile');
-  const python = await pythonOfPeer(env);
   for (let look = 1; ; look++) {
+    const lock = takeLock(path) ?? (await lockOtherwise(path, env));
+    if (lock !== 'busy') return { release: async () => lock?.release() };
     const pid = await lockedBy(path);
-    const child = pid === undefined && python !== undefined ? await holdLock(path, python, env) : undefined;
-    if (pid === undefined && child !== 'busy') return { release: async () => child && endHolder(child) };
     if (look < looks) {
       await sleep(lookPauseMs);
       continue;
@@ -66,6 +70,17 @@ export async function keepPeerOut(folder: string, env: Environment): Promise<{ r
       retry: 'later',
     });
   }
+}
+
+/** Undefined where there is no lock to be had. */
+async function lockOtherwise(
+  path: string,
+  env: Environment,
+): Promise<{ release(): Promise<void> } | 'busy' | undefined> {
+  if ((await lockedBy(path)) !== undefined) return 'busy';
+  const python = await pythonOfPeer(env);
+  const child = python === undefined ? undefined : await holdLock(path, python, env);
+  return child === undefined || child === 'busy' ? child : { release: () => endHolder(child) };
 }
 
 /**
