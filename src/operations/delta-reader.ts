@@ -12,28 +12,28 @@ export interface DeltaReaderOptions {
   signature: NewSignature;
   /** Of the new signature. */
   blockSizeBytes: number;
-  /** For what this thread reads itself. */
   buffer: Uint8Array;
   threads: SigningThreads;
 }
 
 /**
  * Reads a changed file once and gives its delta, while its new signature is made of the same bytes. What did not move is found
- * by comparing the entries of the two signatures, if their blocks have one size. Large files are read and signed by other
- * threads, once these run.
+ * by comparing the entries of the two signatures, if their blocks have one size. Large files are read and signed by several
+ * threads.
  */
 export class DeltaReader {
   readonly #options: DeltaReaderOptions;
-  readonly #ownBytes: number;
+  readonly #readBytes: number;
+  readonly #isThreaded: boolean;
   readonly #deltaTakesEntries: boolean;
-  #threads: 'not begun' | 'reading' | 'failed' = 'not begun';
   #pending: Uint8Array = new Uint8Array(0);
   #ended = false;
 
   constructor(options: DeltaReaderOptions) {
     this.#options = options;
-    const { delta, blockSizeBytes, buffer } = options;
-    this.#ownBytes = buffer.length - (blockSizeBytes <= buffer.length ? buffer.length % blockSizeBytes : 0);
+    const { file, sizeBytes, delta, blockSizeBytes, buffer, threads } = options;
+    this.#readBytes = buffer.length - (blockSizeBytes <= buffer.length ? buffer.length % blockSizeBytes : 0);
+    this.#isThreaded = threads.begin(file, sizeBytes, blockSizeBytes);
     this.#deltaTakesEntries = delta.takesEntries(blockSizeBytes);
   }
 
@@ -57,12 +57,12 @@ export class DeltaReader {
 
   /** To be called before the file is closed, however far it was read. */
   close(): void {
-    if (this.#threads === 'reading') this.#options.threads.end();
+    if (this.#isThreaded) this.#options.threads.end();
   }
 
   #next(): Uint8Array {
     const { delta } = this.#options;
-    const { data, entries, isLast } = this.#pieceOfThreads() ?? this.#ownPiece();
+    const { data, entries, isLast } = this.#nextPiece();
     const made = delta.update(data, this.#deltaTakesEntries ? entries : undefined);
     if (!isLast) return made;
     this.#ended = true;
@@ -71,30 +71,15 @@ export class DeltaReader {
     return Buffer.concat([rest, delta.finish()]);
   }
 
-  #ownPiece(): SignedPiece {
-    const { file, buffer, signature } = this.#options;
-    const size = file.read(buffer.subarray(0, this.#ownBytes));
+  #nextPiece(): SignedPiece {
+    const { file, buffer, signature, threads } = this.#options;
+    if (this.#isThreaded) {
+      const piece = threads.next();
+      signature.addEntries(piece.entries);
+      return piece;
+    }
+    const size = file.read(buffer.subarray(0, this.#readBytes));
     const data = buffer.subarray(0, size);
-    return { data, entries: signature.update(data), isLast: size < this.#ownBytes };
-  }
-
-  #pieceOfThreads(): SignedPiece | undefined {
-    const { file, sizeBytes, blockSizeBytes, threads, signature } = this.#options;
-    if (this.#threads === 'failed') return undefined;
-    if (this.#threads === 'not begun') {
-      if (file.size % blockSizeBytes !== 0) return undefined;
-      if (!threads.begin(file.fd, file.size, sizeBytes - file.size, blockSizeBytes)) return undefined;
-      this.#threads = 'reading';
-    }
-    const piece = threads.next();
-    if (piece === undefined) {
-      // Read here, the error shows, if it comes again.
-      threads.end();
-      this.#threads = 'failed';
-      return undefined;
-    }
-    signature.addEntries(piece.entries);
-    file.passed(piece.data.length);
-    return piece;
+    return { data, entries: signature.update(data), isLast: size < this.#readBytes };
   }
 }
