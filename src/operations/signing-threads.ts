@@ -10,7 +10,7 @@ import {
 import { controlBytes, type SigningThreadInput, SlotControl, type SlotPlaces } from './signing-slots.js';
 import type { SourceFile } from './source-file.js';
 
-const mostPieceBytes = 512 * 1024;
+const mostPieceBytes = 256 * 1024;
 /** What the calling thread reads and signs at once. */
 const ownBytes = 128 * 1024;
 const shortestBlockBytes = 512;
@@ -68,18 +68,22 @@ interface ReadingAhead {
  */
 export class SigningThreads {
   readonly #signers: Signer[] = [];
+  readonly #threadCount: number;
   #own: { kernel: SigningKernel; memory: Uint8Array } | undefined;
   #reading: Reading | undefined;
 
+  /** @param threadCount besides the calling one; none: files are not read by this at all */
+  constructor(threadCount = Math.min(availableParallelism() - 1, mostThreads)) {
+    this.#threadCount = threadCount;
+  }
+
   /** Has the threads start if there is a file for which it pays. They keep no program from ending. */
   expect(fileSizeBytes: number): void {
-    if (fileSizeBytes < worthStartingBytes || this.#own !== undefined) return;
-    const count = Math.min(availableParallelism() - 1, mostThreads);
-    if (count === 0) return;
+    if (fileSizeBytes < worthStartingBytes || this.#threadCount === 0 || this.#own !== undefined) return;
     const module = compileSigningKernel();
     const memory = createSigningMemory(ownBytes + entriesRoomBytes(ownBytes / shortestBlockBytes));
     this.#own = { kernel: new SigningKernel(module, memory), memory: new Uint8Array(memory.buffer) };
-    for (let i = 0; i < count; i++) this.#signers.push(startSigner(module));
+    for (let i = 0; i < this.#threadCount; i++) this.#signers.push(startSigner(module));
   }
 
   /**
@@ -116,6 +120,11 @@ export class SigningThreads {
     for (const { control, asked } of this.#signers.splice(0)) control.end(asked % slotsPerThread);
   }
 
+  /** Whether all threads run: those that are not needed yet may take a while. */
+  get haveStarted(): boolean {
+    return this.#signers.length > 0 && this.#signers.every(({ control }) => control.isReady);
+  }
+
   #ownPiece(reading: Reading): SignedPiece {
     const { file, blockSizeBytes } = reading;
     const { kernel, memory } = this.#own!;
@@ -130,7 +139,7 @@ export class SigningThreads {
 
   /** Has the threads begin, if they have started. */
   #readAhead(reading: Reading): void {
-    if (!this.#signers.every(({ control }) => control.isReady)) return;
+    if (!this.haveStarted) return;
     const turn = this.#signers.length;
     const ahead: ReadingAhead = { offsetBytes: reading.file.size, asked: 0, turn, held: undefined };
     reading.ahead = ahead;
