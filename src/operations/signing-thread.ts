@@ -22,18 +22,14 @@ class SigningThread {
     this.#bytes = new Uint8Array(memory.buffer);
   }
 
-  /** Undefined: it could not be read. */
-  piece(request: PieceRequest, { dataAt, entriesAt }: SlotPlaces): PieceFound | undefined {
+  /** Throws what the file system throws. */
+  piece(request: PieceRequest, { dataAt, entriesAt }: SlotPlaces): PieceFound {
     const { blockSizeBytes, sizeBytes } = request;
     const stepBytes = Math.max(1, Math.floor(readBytes / blockSizeBytes)) * blockSizeBytes;
     let entriesEnd = entriesAt;
     let done = 0;
     for (let size = stepBytes; size === stepBytes && done < sizeBytes; done += size) {
-      try {
-        size = this.#read(request, dataAt, done, Math.min(stepBytes, sizeBytes - done));
-      } catch {
-        return undefined;
-      }
+      size = this.#read(request, dataAt, done, Math.min(stepBytes, sizeBytes - done));
       entriesEnd = this.#kernel.sign(dataAt + done, size, blockSizeBytes, entriesEnd);
     }
     return { sizeBytes: done, entriesBytes: entriesEnd - entriesAt };
@@ -59,5 +55,11 @@ slots.setReady();
 for (let slot = 0; ; slot = (slot + 1) % places.length) {
   const request = slots.requested(slot);
   if (request === undefined) break;
-  slots.answer(slot, thread.piece(request, places[slot]!));
+  let piece: PieceFound | undefined;
+  try {
+    piece = thread.piece(request, places[slot]!);
+  } catch {
+    // Whoever wants it is waiting, reads it by itself then, and gets the error.
+  }
+  slots.answer(slot, piece);
 }
