@@ -58,13 +58,24 @@ async function bundle() {
 }
 
 /** Compiles a kernel from AssemblyScript to WebAssembly. */
-function buildKernel(source, target) {
+function buildKernel(source, target, more = []) {
   mkdirSync(dirname(join(root, target)), { recursive: true });
   const options = ['--runtime', 'stub', '--enable', 'simd', '-O3', '--noAssert', '--use', 'abort='];
-  run('assemblyscript', 'asc', [source, '--outFile', target, ...options]);
+  run('assemblyscript', 'asc', [source, '--outFile', target, ...options, ...more]);
 }
 
 buildKernel('src/rsync/kernel/kernel.ts', 'dist/src/rsync/kernel.wasm');
+const shared = [
+  '--enable',
+  'threads',
+  '--importMemory',
+  '--sharedMemory',
+  '--initialMemory',
+  '1',
+  '--maximumMemory',
+  '1024',
+];
+buildKernel('src/rsync/kernel/signing.ts', 'dist/src/rsync/signing.wasm', shared);
 buildKernel('src/seal/kernel/kernel.ts', 'dist/src/seal/deflate.wasm');
 buildKernel('src/seal/inflate-kernel/kernel.ts', 'dist/src/seal/inflate.wasm');
 run('typescript', 'tsc', ['-p', '.']);

@@ -31,17 +31,21 @@ export async function rsyncKernels(folder: string, sizeBytes: number, rounds: nu
   };
   const before = realBytes(sizeBytes);
   const edited = editOnePercent(before);
+  const overwritten = overwriteOnePercent(before);
   const fresh = before.map((byte) => byte + 1);
   const paths = {
     before: file('before', before),
     edited: file('edited', edited),
+    overwritten: file('overwritten', overwritten),
     fresh: file('fresh', fresh),
   };
   const contests: Contest[] = [];
-  const add = (what: string, bytes: Uint8Array, ours: () => void, rdiff: string[]) => {
+  const add = (what: string, bytes: Uint8Array, ours: () => void, ...rdiff: string[][]) => {
     const theirs = () => {
-      const { status, stderr } = spawnSync('rdiff', ['-f', ...rdiff]);
-      if (status !== 0) throw new Error(`rdiff ended with ${status}: ${stderr}`);
+      for (const args of rdiff) {
+        const { status, stderr } = spawnSync('rdiff', ['-f', ...args]);
+        if (status !== 0) throw new Error(`rdiff ended with ${status}: ${stderr}`);
+      }
     };
     contests.push({ what, sizeBytes: bytes.length, actions: [ours, hasRdiff ? theirs : undefined] });
   };
@@ -59,6 +63,15 @@ export async function rsyncKernels(folder: string, sizeBytes: number, rounds: nu
       const ours = () => delta(builders, signature, after, () => {});
       add(`delta, ${kind}, blocks of ${block}`, after, ours, ['delta', signaturePath, path, '/dev/null']);
     }
+    // What a backup does with a changed file.
+    const bothInOne = () => deltaAndSignature(builders, signature, edited, block);
+    const deltaEdited = ['delta', signaturePath, paths.edited, '/dev/null'];
+    const signEdited = [...options, 'signature', paths.edited, '/dev/null'];
+    add(`delta and signature, 1 % edits, blocks of ${block}`, edited, bothInOne, deltaEdited, signEdited);
+    const inPlace = () => deltaAndSignature(builders, signature, overwritten, block);
+    const deltaInPlace = ['delta', signaturePath, paths.overwritten, '/dev/null'];
+    const signInPlace = [...options, 'signature', paths.overwritten, '/dev/null'];
+    add(`the same, 1 % overwritten, blocks of ${block}`, overwritten, inPlace, deltaInPlace, signInPlace);
     const pieces: Uint8Array[] = [];
     delta(builders, signature, edited, (bytes) => pieces.push(bytes.slice()));
     const made = Buffer.concat(pieces);
@@ -92,6 +105,20 @@ function delta(
   write(deltas.finish());
 }
 
+function deltaAndSignature(
+  { deltas, signatures }: Builders,
+  signature: Uint8Array,
+  after: Uint8Array,
+  blockSizeBytes: number,
+): void {
+  deltas.begin();
+  deltas.addSignature(signature);
+  signatures.reset(blockSizeBytes);
+  for (const chunk of chunksOf(after)) deltas.update(chunk, signatures.update(chunk));
+  deltas.finish();
+  signatures.finish();
+}
+
 function patch(before: Uint8Array, made: Uint8Array): void {
   const sink = new Uint8Array(256 << 10);
   const read = (position: number, lengthBytes: number) => before.subarray(position, position + lengthBytes);
@@ -113,6 +140,16 @@ function editOnePercent(before: Uint8Array): Uint8Array {
     if (pieces.length % 2 === 0) pieces.push(randomBytes(random, 1 + below(random, 20)));
   }
   return Buffer.concat(pieces);
+}
+
+/** In every million bytes, 10,000 others. */
+function overwriteOnePercent(before: Uint8Array): Uint8Array {
+  const random = seededRandom(2);
+  const after = Uint8Array.from(before);
+  for (let at = 0; at + 1_000_000 <= after.length; at += 1_000_000) {
+    after.set(randomBytes(random, 10_000), at + below(random, 990_000));
+  }
+  return after;
 }
 
 /** A file with what files are made of: code, text, tables, zeros. */

@@ -3,40 +3,34 @@
  * that is several times faster than a promise for each small file. Packed blocks leave through a slot ring, everything
  * else as messages.
  */
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { emptyAttributes } from '../base/attributes.js';
-import { messageOf, type PlainError, plainError, TundraError } from '../base/errors.js';
+import { messageOf, type PlainError, plainError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
-import { fileStamp, isSettled } from '../base/file-stamp.js';
 import { diskPath, displayKey, type Latin1, type PathKey } from '../base/path-key.js';
 import { type BackupCounts, emptyCounts } from '../base/statistics.js';
 import { xattrCalls } from '../base/xattrs.js';
 import { IndexUpdate, type UpdatedIndex } from '../chain/index-update.js';
 import { IndexedSignatures } from '../chain/indexed-signatures.js';
-import { type GrowingSignature, otherTime, SignatureFileWriter } from '../chain/signature-file.js';
+import { SignatureFileWriter } from '../chain/signature-file.js';
 import type { IndexEntry } from '../chain/signature-index.js';
 import { type KnownSignatures, type SignatureEntry, SignatureStore } from '../chain/signature-store.js';
 import { type Change, Comparison } from '../change/compare.js';
-import { blockSizeBytes } from '../format/difftar.js';
 import { formatFileListEntry } from '../format/manifest.js';
 import type { RecordKinds } from '../format/tar/records.js';
-import { DeltaBuilder } from '../rsync/delta-builder.js';
-import { loadKernel } from '../rsync/kernel.js';
-import { SignatureBuilder } from '../rsync/signature-builder.js';
-import { signatureBlockSize, signatureSizeBytes } from '../rsync/signature-format.js';
 import type { SourceEntry } from '../source/entry.js';
 import { Owners } from '../source/owners.js';
 import { RecordReader } from '../source/records.js';
 import { walkWarnings } from '../source/walk-warnings.js';
-import { BlockPacker, type DataReader, headerOf, type PackedBatch, PiecesMissing } from '../volume/packer.js';
+import { BlockPacker, headerOf, type PackedBatch } from '../volume/packer.js';
 import { type SlotRing, SlotWriter } from '../volume/slots.js';
 import { EventBatch } from './event-batch.js';
+import { FileHasChanged, FilePacker } from './file-packer.js';
 import { LineFile } from './line-file.js';
 import { Replay } from './replay.js';
-import type { InterruptedFile, ResumePoint } from './resume.js';
+import type { ResumePoint } from './resume.js';
 import { cannotProcess } from './source-events.js';
-import { SourceFile } from './source-file.js';
 import { WalkReader } from './walk-ahead.js';
 
 /** What the thread is started with. */
@@ -77,13 +71,6 @@ export type BackupThreadMessage =
   | { kind: 'cannot-continue' }
   | { kind: 'failed'; error: PlainError };
 
-/** Signatures above this size are written as they grow instead of being gathered. */
-const gatheredSignatureLimitBytes = 1024 * 1024;
-const readBytes = 128 * 1024;
-
-/** The file of which some pieces are stored is no longer there as it was. */
-class FileHasChanged extends Error {}
-
 class SourceThread {
   readonly #input: BackupThreadInput;
   readonly #job: BackupThreadJob;
@@ -94,15 +81,10 @@ class SourceThread {
   readonly #signatures: SignatureFileWriter | undefined;
   readonly #fileList: LineFile | undefined;
   #index: IndexUpdate | undefined;
-  /** The file whose first pieces are stored. */
-  #interrupted: InterruptedFile | undefined;
   readonly #counts = emptyCounts();
-  readonly #signatureBuilder: SignatureBuilder;
-  readonly #deltaBuilder: DeltaBuilder;
-  readonly #readBuffer = Buffer.allocUnsafeSlow(readBytes);
+  readonly #files: FilePacker;
   readonly #events: EventBatch;
-  /** The file that is being read, and the sizes of what was packed before it. */
-  #packing: SourceFile | undefined;
+  /** Sizes of what was packed, but for files. */
   #changedBytes = 0;
 
   constructor(input: BackupThreadInput, job: BackupThreadJob, send: (message: BackupThreadMessage) => void) {
@@ -111,18 +93,25 @@ class SourceThread {
     this.#send = send;
     this.#events = new EventBatch((events) => send({ kind: 'events', events }));
     this.#records = this.#recordReader(input);
-    const kernel = loadKernel();
-    this.#signatureBuilder = new SignatureBuilder(kernel, signatureBlockSize(0));
-    this.#deltaBuilder = new DeltaBuilder(kernel);
     this.#packer = new BlockPacker(new SlotWriter(job.ring), (batch) => {
       this.#events.flush();
       // Whoever seals these blocks notes that they are stored: then their signatures must not be lost.
       this.#signatures?.flush();
-      const readBytes = this.#packing?.size ?? 0;
+      const { readBytes, packedBytes } = this.#files;
       const sourceBytes = this.#counts.sourceFileSizeBytes + readBytes;
-      send({ kind: 'batch', batch, sourceBytes, changedBytes: this.#changedBytes + readBytes });
+      send({ kind: 'batch', batch, sourceBytes, changedBytes: this.#changedBytes + packedBytes + readBytes });
     });
     if (job.signatureFile !== undefined) this.#signatures = new SignatureFileWriter(job.signatureFile);
+    this.#files = new FilePacker({
+      packer: this.#packer,
+      signatures: this.#signatures,
+      records: this.#records,
+      counts: this.#counts,
+      followLinks: input.followLinks,
+      maxBlockSizeBytes: job.maxBlockSizeBytes,
+      warn: (key, text) => this.#warn(key, cannotProcess, text),
+      fail: (key, error, detail) => this.#fail(key, error, detail),
+    });
     if (job.fileListFile !== undefined) this.#fileList = new LineFile(job.fileListFile);
   }
 
@@ -172,6 +161,7 @@ class SourceThread {
         this.#updateIndex(change);
       }
     } finally {
+      this.#files.close();
       await known.close();
       this.#events.flush();
     }
@@ -223,7 +213,7 @@ class SourceThread {
       change.current.attributes.type === 'file' &&
       isDelta(change) === (file.kind === 'diff');
     if (!isSame) throw new FileHasChanged();
-    this.#interrupted = file;
+    this.#files.interrupted = file;
   }
 
   /** Notes what the signatures say of a path from now on: what has just been written, or else what they said before. */
@@ -270,8 +260,8 @@ class SourceThread {
       this.#addEntry(change.current);
     } else if (isDelta(change)) {
       return this.#addChangedFile(change.current, known);
-    } else {
-      this.#addWholeFile(change.current);
+    } else if (this.#files.addWhole(change.current)) {
+      this.#countNew(change.current);
     }
     return undefined;
   }
@@ -299,107 +289,11 @@ class SourceThread {
     this.#countNew(entry);
   }
 
-  #addWholeFile(entry: SourceEntry): void {
-    const opened = this.#open(entry);
-    if (opened === undefined) return;
-    const { fd } = opened;
-    try {
-      const file = new SourceFile(fd);
-      const signature = this.#beginSignature(entry);
-      const packed = this.#pack('snapshot', entry, opened, file, entry.sizeBytes, (target) => {
-        const size = file.read(target);
-        signature.update(target.subarray(0, size));
-        return size;
-      });
-      if (packed === undefined) return;
-      if (packed.fits) signature.end(file.error === undefined);
-      else signature.discard();
-      this.#countNew(entry);
-    } finally {
-      closeSync(fd);
-    }
-  }
-
-  /** A regular file that has a signature: sent as the difference to it. */
+  /** A regular file that has a signature. */
   async #addChangedFile(entry: SourceEntry, known: KnownSignatures): Promise<void> {
-    const delta = this.#deltaBuilder;
-    delta.begin();
-    try {
-      for await (const piece of known.data()) delta.addSignature(piece);
-      // Nothing yet, but now a signature that is cut short shows.
-      delta.update(empty);
-    } catch (error) {
-      if (!(error instanceof TundraError) || error.code !== 'format') throw error;
-      this.#warn(
-        entry.key,
-        cannotProcess,
-        `signature is unusable (${error.message}): sending the whole file`,
-      );
-      this.#addWholeFile(entry);
-      return;
-    }
-    const opened = this.#open(entry);
-    if (opened === undefined) return;
-    const { fd } = opened;
-    try {
-      const file = new SourceFile(fd);
-      const signature = this.#beginSignature(entry);
-      let pending: Uint8Array = empty;
-      let ended = false;
-      const packed = this.#pack('diff', entry, opened, file, 0, (target) => {
-        let filled = 0;
-        while (filled < target.length) {
-          if (pending.length > 0) {
-            const part = pending.subarray(0, target.length - filled);
-            target.set(part, filled);
-            filled += part.length;
-            pending = pending.subarray(part.length);
-          } else if (ended) {
-            break;
-          } else {
-            const size = file.read(this.#readBuffer);
-            const data = this.#readBuffer.subarray(0, size);
-            if (size > 0) {
-              signature.update(data);
-              pending = delta.update(data);
-            }
-            if (size < this.#readBuffer.length) {
-              // The last bytes of `update` must be taken before `finish` overwrites them.
-              const rest = Buffer.from(pending);
-              pending = Buffer.concat([rest, delta.finish()]);
-              ended = true;
-            }
-          }
-        }
-        return filled;
-      });
-      if (packed === undefined) return;
-      if (packed.fits) signature.end(file.error === undefined);
-      else signature.discard();
-      this.#countChanged(entry);
-    } finally {
-      closeSync(fd);
-    }
-  }
-
-  #open(entry: SourceEntry): OpenedFile | undefined {
-    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-    const flags = O_RDONLY | O_NONBLOCK | (this.#input.followLinks ? 0 : O_NOFOLLOW);
-    try {
-      const fd = openSync(diskPath(entry.path), flags);
-      // Something else may have taken its place: a FIFO says nothing, and some devices never end.
-      const stats = fstatSync(fd, { bigint: true });
-      if (stats.isFile()) {
-        entry.attributes.records = this.#records.read(entry, fd);
-        return { fd, stats };
-      }
-      closeSync(fd);
-      throw new Error('it is no longer a regular file');
-    } catch (error) {
-      if (this.#interrupted !== undefined) throw new FileHasChanged();
-      this.#fail(entry.key, error);
-      return undefined;
-    }
+    const added = await this.#files.addChanged(entry, known.data());
+    if (added === 'diff') this.#countChanged(entry);
+    else if (added === 'snapshot') this.#countNew(entry);
   }
 
   #recordReader({ root, followLinks, recordKinds }: BackupThreadInput): RecordReader {
@@ -415,102 +309,6 @@ class SourceThread {
       rootDevice: statSync(diskPath(root), { throwIfNoEntry: false })?.dev ?? -1,
       onWarning: (key, text) => this.#warn(key, cannotProcess, text),
     });
-  }
-
-  /** Packs a file's data; undefined if nothing could be read and the file is left out. */
-  #pack(
-    kind: 'snapshot' | 'diff',
-    entry: SourceEntry,
-    { fd, stats }: OpenedFile,
-    file: SourceFile,
-    sizeHintBytes: number,
-    read: DataReader,
-  ): PackedFile | undefined {
-    const { key, attributes } = entry;
-    const interrupted = this.#interrupted;
-    const isLarge = stats.size >= blockSizeBytes;
-    const stamp = isLarge && isSettled(stats, Date.now()) ? fileStamp(stats) : undefined;
-    this.#packing = file;
-    try {
-      if (interrupted === undefined) {
-        this.#packer.addFile(kind, key, attributes, sizeHintBytes, read, stamp);
-      } else {
-        this.#interrupted = undefined;
-        if (interrupted.kind !== kind || interrupted.stamp !== fileStamp(stats)) throw new FileHasChanged();
-        this.#packer.continueFile(kind, key, attributes, interrupted.piecesDone, read, stamp);
-      }
-    } catch (error) {
-      if (error instanceof PiecesMissing || (interrupted !== undefined && file.error !== undefined)) {
-        throw new FileHasChanged();
-      }
-      if (file.error === undefined) throw error;
-      this.#fail(entry.key, file.error);
-      return undefined;
-    } finally {
-      this.#packing = undefined;
-    }
-    this.#counts.sourceFileSizeBytes += file.size;
-    this.#changedBytes += file.size;
-    if (file.error !== undefined) {
-      this.#fail(entry.key, file.error, `after ${file.size} bytes, which are kept`);
-    } else if (file.size !== entry.sizeBytes) {
-      const how = file.size < entry.sizeBytes ? 'shrank' : 'grew';
-      this.#counts.errors++;
-      this.#warn(
-        entry.key,
-        cannotProcess,
-        `the file ${how} while it was read (${entry.sizeBytes} to ${file.size} bytes)`,
-      );
-    }
-    // What is stored of it comes from two runs: if it changed, the signature would be of another file than that.
-    return {
-      fits: interrupted === undefined || fileStamp(fstatSync(fd, { bigint: true })) === interrupted.stamp,
-    };
-  }
-
-  /** Makes the signature of a file beside the reading of it. */
-  #beginSignature(entry: SourceEntry): NewSignature {
-    const builder = this.#signatureBuilder;
-    const file = this.#signatures;
-    if (file === undefined) return { update: () => {}, end: () => {}, discard: () => {} };
-    const blockSize = signatureBlockSize(entry.sizeBytes, this.#job.maxBlockSizeBytes);
-    const expectedBytes = signatureSizeBytes(entry.sizeBytes, blockSize);
-    builder.reset(blockSize);
-    const header = headerOf('', entry.attributes);
-    header.mtimeSeconds = knownTime(entry.attributes.mtimeSeconds, Date.now() / 1000);
-    // Records are stored with the first piece, by another run: perhaps not those, as duplicity and --no-xattrs store none.
-    if (this.#interrupted !== undefined) delete header.records;
-    if (expectedBytes <= gatheredSignatureLimitBytes) {
-      return {
-        update: (data) => builder.update(data),
-        end: (whole) => {
-          if (!whole) header.mtimeSeconds = otherTime(entry.attributes.mtimeSeconds);
-          file.add('signature', entry.key, header, builder.finish());
-        },
-        discard: () => {
-          builder.finish();
-          file.addUnknown(entry.key, header);
-        },
-      };
-    }
-    let growing: GrowingSignature | undefined;
-    const take = (data: Uint8Array) => {
-      growing ??= file.begin(entry.key, header, expectedBytes);
-      growing.write(data);
-      return growing;
-    };
-    return {
-      update: (data) => {
-        builder.update(data);
-        take(builder.take());
-      },
-      end: (whole) =>
-        take(builder.finish()).end(whole ? undefined : otherTime(entry.attributes.mtimeSeconds)),
-      discard: () => {
-        take(builder.finish()).discard();
-        file.addUnknown(entry.key, header);
-      },
-    };
   }
 
   #countNew(entry: SourceEntry): void {
@@ -544,40 +342,8 @@ class SourceThread {
   }
 }
 
-/** A regular file of the source, open. */
-interface OpenedFile {
-  fd: number;
-  stats: BigIntStats;
-}
-
-interface PackedFile {
-  /** Whether the signature made beside is that of the data that is stored. */
-  fits: boolean;
-}
-
-/** The signature of a file, made beside the reading of it. */
-interface NewSignature {
-  update(data: Uint8Array): void;
-  /** @param whole whether the file could be read to its end */
-  end(whole: boolean): void;
-  /** Notes instead that it is not known: the next run stores the file whole. */
-  discard(): void;
-}
-
 function keyOf(change: Change<SourceEntry, SignatureEntry>): PathKey {
   return change.kind === 'deleted' ? change.known.key : change.current.key;
-}
-
-/** How far the clocks of file systems may be off, and the coarsest of their time stamps. */
-const clockMarginSeconds = 2;
-
-/**
- * The time to note in the signatures for a file that is about to be read. Times are compared by the second: a file that
- * was changed in this very second may be changed again in it, after it was read, and nobody would see that. So such a
- * file gets a time that is not its own, which makes the next run look at it again.
- */
-function knownTime(mtimeSeconds: number, nowSeconds: number): number {
-  return Math.abs(nowSeconds - mtimeSeconds) < clockMarginSeconds ? otherTime(mtimeSeconds) : mtimeSeconds;
 }
 
 /** Whether a path is sent as the difference to what its signature tells. */
@@ -588,8 +354,6 @@ function isDelta(change: Change<SourceEntry, SignatureEntry>): boolean {
     change.known.kind === 'signature'
   );
 }
-
-const empty = new Uint8Array(0);
 
 const port = parentPort;
 if (port !== null) {

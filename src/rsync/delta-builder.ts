@@ -6,6 +6,7 @@ import {
   parseSignatureHeader,
   SIGNATURE_HEADER_BYTES,
   type SignatureHeader,
+  STRONG_SIZE_BYTES,
 } from './signature-format.js';
 
 /** Longer blocks are valid, but not searched for: the search holds a whole one in memory. */
@@ -15,6 +16,12 @@ const MOST_BLOCKS = 2 ** 27;
 const MOST_ENTRY_BYTES = 2 ** 31;
 /** The kernel's answer when it has more to say than fits its output. */
 const OUTPUT_FULL = 1;
+/** Longest blocks for which sums that are known save something: longer ones are hashed one by one. */
+const LONGEST_KNOWN_BYTES = 16 << 10;
+/** Size of the entries that `update` takes. */
+const ENTRY_BYTES = 12;
+/** Bytes searched before it is asked again whether sums alone tell what follows. */
+const LOOK_AGAIN_BYTES = 16 << 10;
 
 /** Goes up whenever the same files would give other bytes than before: a delta begun by another one cannot be gone on with. */
 export const deltaRevision = 1;
@@ -24,7 +31,10 @@ export const deltaRevision = 1;
  * the pieces of the signature, `update` with those of the new file, `finish`; then `begin` may follow for another
  * file.
  *
- * How the file and the signature are cut into pieces does not show in the delta. Memory: about 22 bytes per block of
+ * Where the new file's signature is made anyway, with blocks of the same size, its entries may come with the file
+ * (`takesEntries`): what did not move is then found by comparing entries, without a second look at the file.
+ *
+ * How the file and the signature are cut into pieces does not show in the delta, nor do entries. Memory: about 22 bytes per block of
  * the old file (54 MB for 5 GB in blocks of 2048), given back at `finish` if it is more than 8 MiB.
  *
  * A second builder that begins on the same kernel ends the first, whose calls then throw an Error.
@@ -36,6 +46,8 @@ export class DeltaBuilder {
   #header: SignatureHeader | undefined;
   #signatureBytes = 0;
   #searching = false;
+  /** Whether every block of the file so far came with its entry. */
+  #blocksKnown = true;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -48,6 +60,7 @@ export class DeltaBuilder {
     this.#header = undefined;
     this.#signatureBytes = 0;
     this.#searching = false;
+    this.#blocksKnown = true;
   }
 
   /** The next bytes of the old file's signature. Throws TundraError `format` if it is none. */
@@ -65,21 +78,35 @@ export class DeltaBuilder {
     if (at < bytes.length) this.#addEntries(bytes.subarray(at));
   }
 
+  /** Whether `update` makes use of the entries of a signature with rollsum, 8 bytes of MD4 and blocks of this size. */
+  takesEntries(blockSizeBytes: number): boolean {
+    const header = this.#header;
+    return (
+      header?.blockSizeBytes === blockSizeBytes &&
+      blockSizeBytes <= LONGEST_KNOWN_BYTES &&
+      header.strongSizeBytes === STRONG_SIZE_BYTES &&
+      header.rollingSum === 'rollsum' &&
+      header.strongSum === 'md4'
+    );
+  }
+
   /**
    * The next bytes of the new file. Returns the bytes of the delta that are ready: valid until the next call. Throws
    * TundraError `format` if the signature is cut short.
+   *
+   * @param entries the new signature's entries of all blocks that end in the chunk; only where the builder takes them, and
+   *   only if they came with all chunks before. The chunk is then whole blocks, but for the last one.
    */
-  update(chunk: Uint8Array): Uint8Array {
+  update(chunk: Uint8Array, entries: Uint8Array = noEntries): Uint8Array {
     this.#startSearch();
-    const { calls } = this.#kernel;
     this.#ready.clear();
-    for (let at = 0; at < chunk.length; ) {
-      const size = Math.min(calls.inputRoom(), chunk.length - at);
-      this.#kernel.memory.set(chunk.subarray(at, at + size), calls.inputAt());
-      calls.inputCame(size);
-      at += size;
-      this.#search(false);
-    }
+    if (chunk.length === 0) return this.#ready.view();
+    const { blockSizeBytes } = this.#header!;
+    const wholeBytes = Math.floor(chunk.length / blockSizeBytes) * ENTRY_BYTES;
+    this.#blocksKnown &&= entries.length > 0 && entries.length >= wholeBytes;
+    if (this.#blocksKnown) this.#searchKnown(chunk, entries.subarray(0, wholeBytes));
+    else this.#searchAll(chunk);
+    this.#blocksKnown &&= chunk.length % blockSizeBytes === 0;
     return this.#ready.view();
   }
 
@@ -139,6 +166,39 @@ export class DeltaBuilder {
     this.#searching = true;
   }
 
+  /** The entries are those of all whole blocks of the chunk, which begins with a block. */
+  #searchKnown(chunk: Uint8Array, entries: Uint8Array): void {
+    const { calls } = this.#kernel;
+    const { blockSizeBytes } = this.#header!;
+    let at = 0;
+    for (let given = 0; at < chunk.length; ) {
+      const room = calls.knownRoom();
+      const size = Math.min(room - (room % ENTRY_BYTES), entries.length - given);
+      this.#kernel.memory.set(entries.subarray(given, given + size), calls.knownAt());
+      calls.knownCame(size);
+      given += size;
+      const end = given === entries.length ? chunk.length : (given / ENTRY_BYTES) * blockSizeBytes;
+      while (at < end) {
+        at += calls.passKnown();
+        if (at < end) at += this.#searchNext(chunk.subarray(at, Math.min(end, at + LOOK_AGAIN_BYTES)));
+      }
+    }
+  }
+
+  #searchAll(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length; ) at += this.#searchNext(chunk.subarray(at));
+  }
+
+  /** Searches the beginning of the bytes, as much as there is room for. Returns how much. */
+  #searchNext(bytes: Uint8Array): number {
+    const { calls } = this.#kernel;
+    const size = Math.min(calls.inputRoom(), bytes.length);
+    this.#kernel.memory.set(bytes.subarray(0, size), calls.inputAt());
+    calls.inputCame(size);
+    this.#search(false);
+    return size;
+  }
+
   #search(final: boolean): void {
     const { calls, deltaOutput } = this.#kernel;
     let answer: number;
@@ -155,6 +215,8 @@ export class DeltaBuilder {
       throw new Error('the delta was not begun, or another took its kernel');
   }
 }
+
+const noEntries = new Uint8Array(0);
 
 function outOfMemory(): TundraError {
   return new TundraError('generic', 'no memory to search a file for its old blocks', {

@@ -135,6 +135,94 @@ test('a signature can be made while a delta is', () => {
   assert.deepEqual(builder.finish(), sign(after, 512));
 });
 
+/** The delta made beside the new signature, in pieces of so many blocks. */
+function deltaWithEntries(
+  signature: Uint8Array,
+  after: Uint8Array,
+  blockSize: number,
+  blocks: number,
+): Buffer {
+  const builder = new SignatureBuilder(kernel, blockSize);
+  const made: Uint8Array[] = [];
+  deltas.begin();
+  deltas.addSignature(signature);
+  assert.ok(deltas.takesEntries(blockSize));
+  for (let at = 0; at < after.length; at += blocks * blockSize) {
+    const chunk = after.subarray(at, at + blocks * blockSize);
+    made.push(deltas.update(chunk, builder.update(chunk)).slice());
+  }
+  made.push(deltas.finish());
+  return Buffer.concat(made);
+}
+
+test('entries of the new signature do not show in the delta', () => {
+  const random = seededRandom(13);
+  for (let round = 0; round < 150; round++) {
+    const { before, after } = editedPair(random, 400_000);
+    const blockSize = [512, 64, 700, 2048, 16_384, 1][round % 6]!;
+    const signature = sign(before, blockSize);
+    const blocks = 1 + below(random, round % 2 === 0 ? 9 : 10_000);
+    const expected = delta(signature, after);
+    assert.ok(
+      deltaWithEntries(signature, after, blockSize, blocks).equals(expected),
+      `round ${round}: ${before.length} to ${after.length} bytes by ${blockSize}, ${blocks} blocks each`,
+    );
+  }
+});
+
+test('entries tell of blocks changed in place, wherever they are', () => {
+  const random = seededRandom(14);
+  const pool = randomBytes(random, 40 * 64);
+  for (let round = 0; round < 1500; round++) {
+    const before = pool.subarray(0, below(random, pool.length + 1));
+    const after = Uint8Array.from(pool.subarray(0, below(random, pool.length + 1)));
+    for (let changes = below(random, 4); changes > 0; changes--) {
+      const at = below(random, pool.length);
+      after.fill(changes, at, at + below(random, 200));
+    }
+    const made = deltaWithEntries(sign(before, 64), after, 64, 1 + below(random, 12));
+    assert.ok(made.equals(delta(sign(before, 64), after)));
+    assert.ok(Buffer.from(applyDelta(before, made, after.length)).equals(after));
+  }
+});
+
+test('entries that stop coming, or come late, are made up for', () => {
+  const random = seededRandom(15);
+  const before = randomBytes(random, 100_000);
+  const after = Uint8Array.from(before);
+  for (let at = 700; at < after.length; at += 9000) after[at]! ^= 1;
+  const signature = sign(before, 512);
+  const expected = delta(signature, after);
+  for (const known of [(at: number) => at < 50 * 512, (at: number) => at > 50 * 512]) {
+    const builder = new SignatureBuilder(kernel, 512);
+    const made: Uint8Array[] = [];
+    deltas.begin();
+    deltas.addSignature(signature);
+    for (let at = 0; at < after.length; at += 10 * 512) {
+      const chunk = after.subarray(at, at + 10 * 512);
+      const entries = builder.update(chunk);
+      made.push(deltas.update(chunk, known(at) ? entries : undefined).slice());
+    }
+    made.push(deltas.finish());
+    assert.ok(Buffer.concat(made).equals(expected));
+  }
+});
+
+test('entries are of use only where they are those of the old signature', () => {
+  const takes = (magic: number, blockSize: number, strongSize: number) => {
+    const header = Buffer.alloc(12);
+    for (const [at, value] of [magic, blockSize, strongSize].entries()) header.writeUInt32BE(value, 4 * at);
+    deltas.begin();
+    deltas.addSignature(header);
+    return deltas.takesEntries(2048);
+  };
+  assert.ok(takes(0x72730136, 2048, 8));
+  assert.ok(!takes(0x72730136, 1024, 8));
+  assert.ok(!takes(0x72730136, 2048, 16));
+  assert.ok(!takes(0x72730137, 2048, 8));
+  assert.ok(!takes(0x72730146, 2048, 8));
+});
+
 test('a file of equal blocks is searched in linear time', () => {
   const before = new Uint8Array(24 << 20);
   const after = new Uint8Array((25 << 20) + 17).fill(0);

@@ -14,6 +14,10 @@ export interface KernelCalls {
   inputRoom(): number;
   inputAt(): number;
   inputCame(sizeBytes: number): void;
+  knownRoom(): number;
+  knownAt(): number;
+  knownCame(sizeBytes: number): void;
+  passKnown(): number;
   /** 0: wants input; 1: the output is full; 2: finished. */
   search(final: number): number;
   outputSize(): number;

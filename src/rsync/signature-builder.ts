@@ -46,10 +46,18 @@ export class SignatureBuilder {
     this.#ready.append(formatSignatureHeader(blockSizeBytes));
   }
 
-  /** The file's next bytes, any number. */
-  update(chunk: Uint8Array): void {
+  /** The file's next bytes, any number. Returns the entries of the blocks that end in them, valid until the next call. */
+  update(chunk: Uint8Array): Uint8Array {
+    const before = this.#ready.size;
     if (this.#blockSizeBytes > PIECE_BYTES) this.#updateLong(chunk);
     else this.#updateShort(chunk);
+    return this.#ready.view().subarray(before);
+  }
+
+  /** Entries of the file's next blocks, made elsewhere. The last one may be that of the file's short last block. */
+  addEntries(entries: Uint8Array): void {
+    if (this.#heldBytes > 0 || this.#openBytes > 0) throw new Error('entries in the middle of a block');
+    this.#ready.append(entries);
   }
 
   /** A copy of the bytes made since the last call: the signature so far, without what was taken before. */

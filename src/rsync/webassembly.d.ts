@@ -6,12 +6,14 @@ declare namespace WebAssembly {
     private readonly compiled: never;
   }
   class Instance {
-    constructor(module: Module);
+    constructor(module: Module, imports?: { env: { memory: Memory } });
     readonly exports: Record<string, unknown>;
   }
   class Memory {
+    /** A SharedArrayBuffer where the memory was made here: then it may be posted to a worker thread. */
     readonly buffer: ArrayBuffer;
-    private constructor();
+    /** Sizes in pages of 64 KiB. */
+    constructor(descriptor: { initial: number; maximum: number; shared: true });
   }
   class Global {
     readonly value: number;

@@ -5,12 +5,16 @@
  * searched (`here`..`end`). Every decision rests on bytes that are sure to be there before it is made, so the delta
  * does not depend on how the file was cut into pieces.
  */
-import { blockCount, buildIndex, find, holdsWeak, mayHold, openIndex, strongMatches, strongOf, weakAt } from './index';
+import {
+  blockCount, buildIndex, find, holdsWeak, mayHold, openIndex, sameFour, strongMatches, strongOf, weakAt,
+} from './index';
+import { dropKnown, knownEntry, openKnown } from './known';
 import { DIGESTS } from './md4';
 import { LANE_SUMS, md4x4 } from './md4x4';
 import { DELTA_AREA, ensureMemory } from './memory';
 import { MAX_LITERAL, emitCopy, emitEnd, emitLiteral, hasRoom, openOutput } from './output';
 import { rollSingly, rollToCandidate } from './roll';
+import { ENTRY } from './signature';
 import { chooseWeak, dropFirst, setSums, sumWindow, weak, withOffset } from './weak';
 
 /** What a run of the search ended for. */
@@ -40,6 +44,10 @@ let windowEnd: usize = 0;
 let literal: usize = 0;
 let here: usize = 0;
 let end: usize = 0;
+/** Offset in the new file of the window's beginning. */
+let offset: u64 = 0;
+/** The entries of the four blocks at `here`, if they are known; else 0: their sums were made. */
+let fourKnown: usize = 0;
 
 /** The block that would lengthen the last copy. */
 let expected: u32 = 0;
@@ -59,8 +67,10 @@ export function openDelta(size: u32, strongSize: u32, rabinKarp: bool, blake2: b
   lookahead = lanes ? <usize>size << 2 : size;
   windowEnd = DELTA_AREA + MAX_LITERAL + lookahead + INPUT_SIZE;
   if (!ensureMemory(windowEnd)) return false;
+  const known = openKnown((windowEnd + 63) & ~63);
+  if (known == 0) return false;
   chooseWeak(rabinKarp);
-  openIndex((windowEnd + 63) & ~63, strongSize, blake2);
+  openIndex(known, strongSize, blake2);
   return true;
 }
 
@@ -68,6 +78,7 @@ export function openDelta(size: u32, strongSize: u32, rabinKarp: bool, blake2: b
 export function startSearch(): bool {
   if (!buildIndex()) return false;
   literal = here = end = DELTA_AREA;
+  offset = 0;
   expected = 0;
   summed = false;
   inRun = lanes;
@@ -85,6 +96,7 @@ export function inputRoom(): u32 {
     literal -= shift;
     here -= shift;
     end -= shift;
+    offset += shift;
   }
   return <u32>(windowEnd - end);
 }
@@ -96,6 +108,40 @@ export function inputAt(): usize {
 /** `size` bytes were put at `inputAt()`. */
 export function inputCame(size: u32): void {
   end += size;
+}
+
+/** Makes room for entries of the new file's blocks and says how many bytes; the next ones go to `knownAt()`. */
+export function knownRoom(): u32 {
+  return dropKnown((offset + (here - DELTA_AREA)) / blockSize);
+}
+
+/**
+ * Takes blocks four by four as long as their entries are known and are those of the blocks that were to follow. Returns how
+ * many bytes of the input that was to come next are searched by that, and must not come any more.
+ */
+export function passKnown(): u32 {
+  let at = offset + (here - DELTA_AREA);
+  if (!inRun || at % blockSize != 0) return 0;
+  let block = at / blockSize;
+  let count: u32 = 0;
+  for (let entry: usize; (entry = knownEntry(block, 4)) != 0; block += 4, count += 4) {
+    if (expected + count + 4 > blockCount || !sameFour(expected + count, entry)) break;
+  }
+  if (count == 0) return 0;
+  while (literal < here) sendLiteral();
+  emitCopy(<u64>expected * blockSize, <u64>count * blockSize);
+  expected += count;
+  summed = false;
+  const passed = <usize>count * blockSize;
+  const left = end - here;
+  if (passed <= left) {
+    here += passed;
+    literal = here;
+    return 0;
+  }
+  offset = at + passed;
+  literal = here = end = DELTA_AREA;
+  return <u32>(passed - left);
 }
 
 /** Searches what is in the window; `final`: nothing follows. */
@@ -152,8 +198,23 @@ function isBlock(block: u32, sum: u32, digest: usize): bool {
   return block < blockCount && weakAt(block) == sum && strongMatches(block, digest);
 }
 
+/** Makes the sums of the four blocks at `here`, if they are not known. */
+function sumFour(): void {
+  const at = offset + (here - DELTA_AREA);
+  fourKnown = at % blockSize == 0 ? knownEntry(at / blockSize, 4) : 0;
+  if (fourKnown != 0) return;
+  const size = <usize>blockSize;
+  md4x4(here, here + size, here + (size << 1), here + size * 3, blockSize);
+}
+
+@inline
+function laneDigest(lane: usize): usize {
+  return fourKnown != 0 ? fourKnown + lane * ENTRY + 4 : DIGESTS + (lane << 4);
+}
+
 @inline
 function laneSum(lane: usize): u32 {
+  if (fourKnown != 0) return bswap<u32>(load<u32>(fourKnown + lane * ENTRY));
   const sums = LANE_SUMS + (lane << 2);
   return withOffset(load<u32>(sums), load<u32>(sums, 16), blockSize);
 }
@@ -161,21 +222,20 @@ function laneSum(lane: usize): u32 {
 /** Takes as many of the next four blocks as it can. False: not even the first, whose sum is then known. */
 function matchLanes(): bool {
   const start = here;
-  const size = <usize>blockSize;
-  md4x4(here, here + size, here + (size << 1), here + size * 3, blockSize);
+  sumFour();
   inRun = true;
   for (let lane: usize = 0; lane < 4; lane++) {
     const sum = laneSum(lane);
-    const digest = DIGESTS + (lane << 4);
+    const digest = laneDigest(lane);
     const block = blockWith(sum, digest);
     if (block >= 0) {
       take(<u32>block);
     } else if (lane == 3) {
       // Whether only this one block changed is not known yet: it will be the first of the next four.
       break;
-    } else if (isBlock(expected + 1, laneSum(lane + 1), digest + 16)) {
+    } else if (isBlock(expected + 1, laneSum(lane + 1), laneDigest(lane + 1))) {
       // One block changed in place: no need to roll through it.
-      here += size;
+      here += blockSize;
       expected++;
     } else {
       setSums(sum & 0xffff, sum >> 16);

@@ -96,6 +96,16 @@ export function strongMatches(block: u32, digest: usize): bool {
   return sameStrong(entryAt(block), digest);
 }
 
+/** Whether the entries of four blocks, with strong sums of 8 bytes, are those at `p`. */
+@inline
+export function sameFour(block: u32, p: usize): bool {
+  const entry = entryAt(block);
+  const first = v128.xor(v128.load(entry), v128.load(p));
+  const second = v128.xor(v128.load(entry, 16), v128.load(p, 16));
+  const third = v128.xor(v128.load(entry, 32), v128.load(p, 32));
+  return !v128.any_true(v128.or(first, v128.or(second, third)));
+}
+
 /** Makes the strong sum of `size` bytes at `p` and says where it is. */
 export function strongOf(p: usize, size: u32): usize {
   if (useBlake2) {

@@ -4,7 +4,8 @@ import { LANE_SUMS, md4x4 } from './md4x4';
 import { SIGN_INPUT, SIGN_OUTPUT } from './memory';
 import { rollsum, withOffset } from './weak';
 
-const ENTRY: usize = 12;
+/** Size of an entry. */
+export const ENTRY: usize = 12;
 
 /**
  * A block that comes in pieces.
@@ -25,8 +26,11 @@ function storeEntry(entry: usize, sum: u32, digest: usize): void {
 
 /** Entries of `count` blocks of `size` bytes each from the signature input, to the signature output. */
 export function signBlocks(size: u32, count: u32): void {
-  let p = SIGN_INPUT;
-  let entry = SIGN_OUTPUT;
+  signBlocksAt(SIGN_INPUT, size, count, SIGN_OUTPUT);
+}
+
+/** Entries of `count` blocks of `size` bytes each at `p`, to `entry`. */
+export function signBlocksAt(p: usize, size: u32, count: u32, entry: usize): void {
   while (count != 0) {
     // Lanes that have no block of their own repeat the last one.
     const lanes = min<u32>(count, 4);
