@@ -6,7 +6,7 @@ import { join } from 'node:path';
 export interface Command {
   program: string;
   args: readonly string[];
-  /** Set on top of this process's environment. */
+  /** Set on top of the bare environment. */
   env?: Readonly<Record<string, string>>;
   cwd?: string;
 }
@@ -24,6 +24,15 @@ export interface Measurement {
 }
 
 const timeProgram = '/usr/bin/time';
+
+/** All that tools find set. What a shell sets for one language's programs, as certificates for all of them to load, would be
+ *  a burden for the tools in that language alone. */
+const keptVariables = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TERM', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'];
+
+function bareEnvironment(): Record<string, string> {
+  const kept = keptVariables.map((name) => [name, process.env[name]] as const);
+  return Object.fromEntries(kept.filter((pair): pair is [string, string] => pair[1] !== undefined));
+}
 let gnuTime: boolean | undefined;
 
 /**
@@ -42,7 +51,7 @@ export async function measure(command: Command, folder: string): Promise<Measure
     const start = process.hrtime.bigint();
     const child = spawn(program, args, {
       stdio: ['ignore', stdout, stderr],
-      env: { ...process.env, ...command.env },
+      env: { ...bareEnvironment(), ...command.env },
       cwd: command.cwd,
     });
     const sampler = samplePeak(child, gnuTime);

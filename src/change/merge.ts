@@ -87,14 +87,9 @@ export class Merge<Stream extends EntryStream<{ kind: VersionKind }>> {
       }
     }
     this.#taken = [];
-    return waiting?.length === 1 ? waiting[0] : waiting && allOf(waiting);
+    // Where one fails, the others may have to wait long: they are left at it.
+    return waiting && Promise.all(waiting).then(() => {});
   }
-}
-
-/** Fails with the first failure in order, once all have ended: none of them is left at work. */
-async function allOf(waiting: readonly Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(waiting)).find(({ status }) => status === 'rejected');
-  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 /** From the newest entry that stands by itself on; nothing if the path is gone. A `diff` after a `deleted` stands alone:

@@ -71,13 +71,13 @@ export async function* piecesOf(
   let buffer: Uint8Array | undefined;
   let gathered = 0;
   for (;;) {
-    const part = await reader.next(gathered === 0 ? pieceBytes : 2 * leastBytes - gathered);
+    const part = await reader.next(pieceBytes - gathered);
     if (part === undefined) break;
     if (gathered === 0 && part.length >= leastBytes) {
       yield part;
       continue;
     }
-    buffer ??= new Uint8Array(2 * leastBytes);
+    buffer ??= new Uint8Array(pieceBytes);
     buffer.set(part, gathered);
     gathered += part.length;
     if (gathered < leastBytes) continue;

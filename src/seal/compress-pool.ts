@@ -12,8 +12,8 @@ import {
 
 /** A chunk below this is compressed on the spot: it takes a fraction of a millisecond. */
 const INLINE_BYTES = 32 * 1024;
-/** So is what comes first: it takes some milliseconds, and starting a thread some thirty. */
-const EARLY_BYTES = 1024 * 1024;
+/** So is what comes first: it takes some milliseconds, and starting threads some thirty each. */
+const EARLY_BYTES = 4 * 1024 * 1024;
 /** Chunks a worker has at once: the next one is there when it is done with one, however busy this thread is. */
 const JOBS_PER_WORKER = 2;
 const MAX_THREADS = 8;
@@ -37,7 +37,7 @@ interface Thread {
 }
 
 /**
- * Compresses chunks in worker threads. They start after the first megabyte, and never keep the process alive while
+ * Compresses chunks in worker threads. They start after the first megabytes, and never keep the process alive while
  * nothing is to be done. Chunks go to them and come back without being copied.
  */
 export class CompressPool implements ChunkCompressor {

@@ -90,12 +90,12 @@ export class GzipWriter implements SealWriter {
  * Errors: TundraError `format` that names the file when it is damaged or cut short.
  */
 export async function* gunzipFile(path: string, name: string, unpacking: Unpacking = pooled): ByteStream {
-  const { fileBytes, inflate, leastBytes } = unpacking;
+  const { fileBytes, inflate, pieceBytes, leastBytes } = unpacking;
   const packed = new PieceReader(fileBytes(path));
   const plain = new PieceReader(inflate(packed, 'gzip'));
   let plainBytes = 0;
   try {
-    for await (const piece of piecesOf(plain, 128 * 1024, leastBytes)) {
+    for await (const piece of piecesOf(plain, pieceBytes, leastBytes)) {
       plainBytes += piece.length;
       yield piece;
     }

@@ -118,4 +118,4 @@ async function* bytesReadHere(path: string, bufferBytes = pieceBytes): ByteStrea
   }
 }
 
-const here: Unpacking = { fileBytes: bytesReadHere, inflate: inflateHere, leastBytes: 4096 };
+const here: Unpacking = { fileBytes: bytesReadHere, inflate: inflateHere, pieceBytes, leastBytes: 4096 };

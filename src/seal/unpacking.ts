@@ -7,7 +7,9 @@ export interface Unpacking {
   /** The bytes of a local file; a piece is valid until the next one is asked for. */
   fileBytes(path: string, pieceBytes?: number): ByteStream;
   inflate: typeof inflate;
-  /** How small the pieces of plaintext may be: smaller ones are gathered. */
+  /** How large the pieces of plaintext are at most. */
+  readonly pieceBytes: number;
+  /** How small they may be: smaller ones are gathered. */
   readonly leastBytes: number;
 }
 
@@ -15,7 +17,10 @@ export interface Unpacking {
 export const pooled: Unpacking = {
   fileBytes,
   inflate,
+  get pieceBytes() {
+    return areManyFilesOpen() ? 16 * 1024 : 128 * 1024;
+  },
   get leastBytes() {
-    return areManyFilesOpen() ? 8 * 1024 : 64 * 1024;
+    return this.pieceBytes / 2;
   },
 };

@@ -37,7 +37,7 @@ export async function* contentBytes(pieces: ByteStream, unpacking: Unpacking): B
   const { file, layer, drain, close } = await openContent(pieces, unpacking);
   try {
     if (file === undefined) throw new TundraError('format', 'it holds no file that can be read');
-    yield* piecesOf(file.body, PIECE_BYTES, unpacking.leastBytes);
+    yield* piecesOf(file.body, unpacking.pieceBytes, unpacking.leastBytes);
     for (let rest = await layer.next(); rest !== undefined; rest = await layer.next()) {
       if (rest.tag === tags.integrityCode)
         throw new TundraError('format', 'its integrity check was taken away');

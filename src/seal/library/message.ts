@@ -147,14 +147,14 @@ export async function* messageBytesFrom(
   source: SkippingReader,
   name: string,
   key: SessionKey,
-  { inflate, leastBytes }: Unpacking,
+  { inflate, pieceBytes, leastBytes }: Unpacking,
 ): ByteStream {
   try {
     const { body } = await readHead(source);
     const packed = new PieceReader(protectedDataFrom(accessPoint, body, source, key));
     const plain = new PieceReader(inflate(packed, 'raw'));
     try {
-      yield* piecesOf(bodyFromPart(plain), 128 * 1024, leastBytes);
+      yield* piecesOf(bodyFromPart(plain), pieceBytes, leastBytes);
     } finally {
       await plain.close();
       await packed.close();
