@@ -161,6 +161,19 @@ describe('VolumeFetcher', () => {
     assert.ok(!here.log.some((line) => line.startsWith('get')));
   });
 
+  it('compares the hash of a large volume in a thread', async (t) => {
+    const here = place(t, {}, { localPathOf: (name) => join(here.folder, name) });
+    const large = Buffer.alloc(17 * 1024 * 1024, 'tundra');
+    const hex = createHash('sha1').update(large).digest('hex');
+    writeFileSync(join(here.folder, 'a'), large);
+    writeFileSync(join(here.folder, 'b'), large.fill(0, 1000, 1001));
+    const volumes = ['a', 'b'].map((name) => volume(name, { algorithm: 'SHA1', hex }));
+    const fetcher = new VolumeFetcher(volumes, here.options);
+    await fetcher.take(volumes[0]!);
+    await assert.rejects(fetcher.take(volumes[1]!), { code: 'hash-mismatch' });
+    await fetcher.close();
+  });
+
   it('compares the hash in place beside the check, and tells what is wrong with it before all else', async (t) => {
     const here = place(t, {}, { localPathOf: (name) => join(here.folder, name) });
     for (const name of ['a', 'b']) writeFileSync(join(here.folder, name), contentsOf(name));

@@ -1,7 +1,7 @@
 /** Volumes to public keys that are large enough for tundra to decrypt them by itself: duplicity's, and its own. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { needs } from '../peers.js';
 import { compareTrees, describeTree } from '../trees/describe.js';
@@ -37,6 +37,8 @@ async function check(workshop: Workshop, sealing: Sealing, writer: Tool): Promis
   writeFileSync(`${source}/text`, 'a line of text\n'.repeat(100_000));
   await run(writer, 'archive', '--current-time', '1700000000', 'full', source, url);
   writeFileSync(`${source}/noise-3`, randomBytes(3_000_000));
+  // Of two changes within a second duplicity sees one.
+  utimesSync(`${source}/noise-3`, 1_700_000_500, 1_700_000_500);
   await run(writer, 'archive', '--current-time', '1700001000', 'incremental', source, url);
   const state = describeTree(source);
 
