@@ -61,6 +61,10 @@ export class ThreadCalls<Question extends object, Answer> {
       this.#waiting.clear();
     };
     worker.on('error', lose);
+    worker.on('messageerror', (error) => {
+      lose(error);
+      void worker.terminate();
+    });
     worker.on('exit', (status) =>
       lose(new TundraError('unexpected', `the thread "${this.#name}" ended with status ${status}`)),
     );

@@ -123,8 +123,12 @@ export class IndexUpdate {
   #fail(writer: SignatureIndexWriter): void {
     this.#failed = true;
     this.#writer = undefined;
-    writer.abandon();
-    rmSync(this.#options.newPath, { force: true });
+    try {
+      writer.abandon();
+      rmSync(this.#options.newPath, { force: true });
+    } catch {
+      // A disk that cannot be written: whatever else is on it tells that.
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import { PlacedSignatures } from './placed-signatures.js';
 import { digestOfSignatures, type IndexEntry } from './signature-index.js';
 import { type OwnerIds, type PresentPath, SignatureIndexReader } from './signature-index-reader.js';
 import type { SignatureIndexWriter } from './signature-index-writer.js';
-import type { KnownSignatures } from './signature-store.js';
+import { fewSignatureFiles, type KnownSignatures, readBytesFor } from './signature-store.js';
 
 /** The newest signatures of a chain by its index: of signature files only the data that is asked for is read. */
 export class IndexedSignatures implements KnownSignatures {
@@ -53,7 +53,11 @@ export class IndexedSignatures implements KnownSignatures {
 
   async *data(): AsyncGenerator<Uint8Array> {
     const entry = this.#current;
-    if (entry !== undefined) yield* this.#fileOf(entry).data(entry.key, entry.startBytes);
+    if (entry === undefined) return;
+    const file = this.#fileOf(entry);
+    yield* file.data(entry.key, entry.startBytes);
+    // A long chain may have hundreds of files, each of which takes some memory while it is open.
+    if (file.hasPoints && this.#files.length > fewSignatureFiles) await file.close();
   }
 
   async close(): Promise<void> {
@@ -66,7 +70,7 @@ export class IndexedSignatures implements KnownSignatures {
     if (opened === undefined) {
       const path = this.#files[file];
       if (path === undefined) throw new TundraError('format', `the index has no signature file ${file}`);
-      opened = new PlacedSignatures(path);
+      opened = new PlacedSignatures(path, readBytesFor(this.#files.length));
       this.#opened.set(file, opened);
     }
     return opened;

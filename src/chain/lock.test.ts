@@ -227,6 +227,8 @@ test('the peer does not run while we do', async (t) => {
   await mkdir(folder);
   const lock = await acquireArchiveLock(folder, withPeer);
   const target = `file://${archive}/target`;
+  // As a backup of the folder does: it must not cost the lock.
+  await readFile(join(folder, 'lockfile'));
   const kept = runPeer(archive, 'collection-status', target);
   assert.equal(kept.status, 23, kept.text);
   assert.match(kept.text, /already running/);

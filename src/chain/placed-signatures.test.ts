@@ -68,7 +68,7 @@ async function withPoints(t: TestContext) {
 }
 
 async function assertReads(file: string, placed: readonly Placed[]): Promise<void> {
-  const signatures = new PlacedSignatures(file);
+  const signatures = new PlacedSignatures(file, 128 * 1024);
   for (const { key, startBytes, data } of placed) {
     assert.ok(data.equals(await collect(signatures.data(key, startBytes))), key);
   }
@@ -81,7 +81,7 @@ function some(placed: readonly Placed[], step: number): Placed[] {
 }
 
 async function assertRefused(file: string, { key, startBytes }: Placed, code: string): Promise<void> {
-  const signatures = new PlacedSignatures(file);
+  const signatures = new PlacedSignatures(file, 128 * 1024);
   await assert.rejects(
     () => collect(signatures.data(key, startBytes)),
     (error) => error instanceof TundraError && error.code === code,

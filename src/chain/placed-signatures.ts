@@ -8,7 +8,6 @@ import { inflateHere } from '../seal/inflate-here.js';
 import { readSignaturePoints, signaturePointBytes } from './signature-points.js';
 import { damagedSignatures, openSignatureFile } from './signature-store.js';
 
-const streamBytes = 128 * 1024;
 const segmentBytes = 64 * 1024;
 
 /**
@@ -17,15 +16,20 @@ const segmentBytes = 64 * 1024;
  */
 export class PlacedSignatures {
   readonly #file: string;
+  readonly #streamBytes: number;
   /** Where parts of the file begin that can be unpacked alone. The first is the file's start. */
   #points: readonly number[];
   #reader: TarReader | undefined;
   /** Where the plain bytes begin that the reader gets. */
   #readerAt = 0;
 
-  /** @param file plain or gzipped by its name */
-  constructor(file: string) {
+  /**
+   * @param file plain or gzipped by its name
+   * @param streamBytes how much of it is read at once where it has no access points
+   */
+  constructor(file: string, streamBytes: number) {
     this.#file = file;
+    this.#streamBytes = streamBytes;
     this.#points = [0, ...readSignaturePoints(file)];
   }
 
@@ -53,6 +57,11 @@ export class PlacedSignatures {
     }
   }
 
+  /** Whether to close it costs nothing: another signature is found as fast. */
+  get hasPoints(): boolean {
+    return this.#points.length > 1;
+  }
+
   async close(): Promise<void> {
     await this.#reader?.close();
     this.#reader = undefined;
@@ -65,7 +74,7 @@ export class PlacedSignatures {
     const at = this.#readerAt + (this.#reader?.position ?? 0);
     if (this.#reader === undefined || startBytes < at || at < pointAt) {
       await this.close();
-      const bytes = point === 0 ? openSignatureFile(this.#file, streamBytes) : this.#bytesFrom(point);
+      const bytes = point === 0 ? openSignatureFile(this.#file, this.#streamBytes) : this.#bytesFrom(point);
       this.#reader = new TarReader(bytes, this.#file);
       this.#readerAt = pointAt;
     }

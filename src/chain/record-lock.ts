@@ -1,35 +1,36 @@
 import { closeSync, fstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
-import { errnoOf } from '../base/errors.js';
 import { type Foreign, type Koffi, loadKoffi } from '../base/koffi.js';
 import { throughNativeGate } from '../base/native-gate.js';
 
-/** A POSIX record lock of this process. */
+/** A lock of an open file, which stands against record locks of other programs too. */
 export interface RecordLock {
-  /** Removes the file and gives it up. */
+  /** Removes the file, if that can be done, and gives it up. */
   release(): void;
 }
 
 /** Machines on which numbers and layout are as below. */
 const architectures: readonly string[] = ['x64', 'arm64'];
-const setLock = 6;
+/** `F_OFD_SETLK`: unlike `F_SETLK` it is not lost when this process closes another handle of the file, as a backup of the
+ *  folder does. */
+const setLock = 37;
 /** `struct flock`: type (2 bytes), whence (2), start (8, at 8), length (8), process (4); 0 in all but the first: the whole
  *  file. */
 const flockBytes = 32;
 const writeLock = 1;
+const mostAttempts = 100;
 
 let loaded: { fcntl: Foreign; koffi: Koffi } | null | undefined;
 
 /**
- * Locks a file, which is made if it is missing, against all other processes, until it is released or this one has ended.
- * Nobody else in this process may open the file: its closing would give the lock up.
+ * Locks a file, which is made if it is missing, against all others, until it is released or this process has ended.
  *
- * @returns `busy` where another process has the lock; undefined where none can be had, as without koffi
+ * @returns `busy` where somebody has the lock; undefined where none can be had, as without koffi
  */
 export function takeRecordLock(path: string): RecordLock | 'busy' | undefined {
   loaded ??= throughNativeGate(load) ?? null;
   if (loaded === null) return undefined;
-  for (;;) {
+  for (let attempt = 0; attempt < mostAttempts; attempt++) {
     let fd: number;
     try {
       fd = openSync(path, 'a', 0o666);
@@ -40,8 +41,13 @@ export function takeRecordLock(path: string): RecordLock | 'busy' | undefined {
     if (failure === 0 && isStillAt(fd, path)) {
       return {
         release: () => {
-          rmSync(path, { force: true });
-          closeSync(fd);
+          try {
+            rmSync(path, { force: true });
+          } catch {
+            // An empty file does no harm, and the work is done.
+          } finally {
+            closeSync(fd);
+          }
         },
       };
     }
@@ -51,6 +57,7 @@ export function takeRecordLock(path: string): RecordLock | 'busy' | undefined {
     // Else whoever had it before has removed the file meanwhile: there may be a new one.
     if (failure !== 0) return undefined;
   }
+  return undefined;
 }
 
 function load(): typeof loaded | undefined {
@@ -74,8 +81,7 @@ function isStillAt(fd: number, path: string): boolean {
   try {
     const found = statSync(path, { bigint: true });
     return found.ino === open.ino && found.dev === open.dev;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
+  } catch {
+    return false;
   }
 }

@@ -19,6 +19,7 @@ const blockBytes = 128 * 1024;
 /** Writes an index. Entries come in path order. Errors: those of the file system. */
 export class SignatureIndexWriter {
   readonly #fd: number;
+  #isOpen = true;
   #block: Buffer = Buffer.allocUnsafe(2 * blockBytes);
   #at = blockHeadBytes;
   /** The path before; undefined where it was copied: then it is in `#copiedKey`. */
@@ -97,11 +98,14 @@ export class SignatureIndexWriter {
   /** Closes the index: `endIndex` makes it count. */
   finish(): IndexBody {
     this.#flush();
-    closeSync(this.#fd);
+    this.abandon();
     return { sizeBytes: this.#bodyBytes, crc: this.#crc };
   }
 
+  /** Closes it, once. */
   abandon(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     closeSync(this.#fd);
   }
 

@@ -114,7 +114,7 @@ class SignatureSource {
    * @param filesAtOnce how many are read side by side
    */
   constructor(file: string, age: number, filesAtOnce: number) {
-    const readBytes = filesAtOnce > 16 ? 16 * 1024 : 128 * 1024;
+    const readBytes = readBytesFor(filesAtOnce);
     this.age = age;
     this.#file = file;
     this.#reader = new TarReader(openSignatureFile(file, readBytes), file);
@@ -154,6 +154,14 @@ class SignatureSource {
 function entryOf(header: TarHeader, file: number, startBytes: number): SignatureEntry {
   const { kind, key } = parseSigtarName(header.name);
   return { key, kind, attributes: header, file, startBytes, changeTimeMs: 0 };
+}
+
+/** With more files than that open at once, each is to take little memory. */
+export const fewSignatureFiles = 16;
+
+/** How much to read at once of each of so many signature files. */
+export function readBytesFor(filesAtOnce: number): number {
+  return filesAtOnce > fewSignatureFiles ? 16 * 1024 : 128 * 1024;
 }
 
 /** Streams a local signature file as plain bytes. Damage is a TundraError that says which file to remove. */

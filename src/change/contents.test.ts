@@ -68,6 +68,57 @@ describe('writeContents', () => {
     }
   });
 
+  it('puts together what many differences left, however it was cut', async (t) => {
+    const folder = temporaryFolder(t);
+    const before = openFiles();
+    const base = randomBytes(6_000_000);
+    for (const edits of [2, 9, 20]) {
+      const versions = [version('snapshot', base, 1_000_000)];
+      let whole = base;
+      for (let edit = 1; edit <= edits; edit++) {
+        const cut = (edit * 777_777) % whole.length;
+        const fresh = randomBytes(edit % 3 === 0 ? 5_000_000 : 1000);
+        const from = Math.floor(cut / 2);
+        const commands: Command[] = [
+          { copy: [cut, whole.length - cut] },
+          { literal: fresh.subarray(0, 500) },
+          { literal: fresh.subarray(500) },
+          { copy: [0, from] },
+          { copy: [from, 10] },
+        ];
+        versions.push(version('diff', deltaOf(...commands), 70_000));
+        whole = Buffer.concat([whole.subarray(cut), fresh, whole.subarray(0, from + 10)]);
+      }
+      assert.ok((await contents(versions, folder)).equals(whole), `${edits} edits`);
+    }
+    assert.equal(openFiles(), before);
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
+  it('holds no more of a difference in small pieces than it may', async (t) => {
+    const base = randomBytes(300_000);
+    const pieces = 1_100_000;
+    const commands = Buffer.alloc(4 + 4 * pieces + 1);
+    commands.writeUInt32BE(0x72730236);
+    const expected = Buffer.alloc(pieces);
+    for (let i = 0; i < pieces; i++) {
+      // Copies of a byte each, none behind the one before: positions of two bytes, a length of one.
+      const position = (i * 7) % 65_000;
+      commands[4 + 4 * i] = 69 + 4 * 1;
+      commands.writeUInt16BE(position, 5 + 4 * i);
+      commands[7 + 4 * i] = 1;
+      expected[i] = base[position]!;
+    }
+    const last = deltaOf({ copy: [1, pieces - 1] }, { copy: [0, 1] });
+    const versions = [
+      version('snapshot', base, 9999),
+      version('diff', commands, 65_536),
+      version('diff', last),
+    ];
+    const whole = await contents(versions, temporaryFolder(t));
+    assert.ok(whole.equals(Buffer.concat([expected.subarray(1), expected.subarray(0, 1)])));
+  });
+
   it('applies any number of differences', async () => {
     const edit = fc.record({
       from: fc.nat(60),

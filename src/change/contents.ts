@@ -1,6 +1,7 @@
 import { TundraError } from '../base/errors.js';
-import { Patcher } from '../rsync/patcher.js';
+import { DeltaParser, Patcher } from '../rsync/patcher.js';
 import type { VersionKind } from './merge.js';
+import { PatchedVersion, type ReadableVersion } from './patched-version.js';
 import { Scratch } from './scratch.js';
 
 /** One set's share in a file: the whole data, or a delta to the version before. */
@@ -40,24 +41,17 @@ async function putTogether(
     throw new TundraError('format', 'the backup holds a difference to a version that is missing');
   }
   if (deltas.length === 0) return copyData(base, write);
-  let older = new Scratch(makeScratchPath);
+  const whole = new Scratch(makeScratchPath);
+  let older: ReadableVersion = whole;
   try {
-    await copyData(base, (bytes) => older.write(bytes));
-    for (const [index, delta] of deltas.entries()) {
-      if (index === deltas.length - 1) {
-        await patch(older, delta, write);
-      } else {
-        const newer = new Scratch(makeScratchPath);
-        try {
-          await patch(older, delta, (bytes) => newer.write(bytes));
-        } catch (error) {
-          newer.discard();
-          throw error;
-        }
-        older.discard();
-        older = newer;
-      }
+    await copyData(base, (bytes) => whole.write(bytes));
+    for (const delta of deltas.slice(0, -1)) {
+      const newer = new PatchedVersion(older, makeScratchPath);
+      older = newer;
+      await applyDelta(delta, new DeltaParser(newer));
+      newer.finish();
     }
+    await applyDelta(deltas.at(-1) as FileVersion, new Patcher(older, write));
   } finally {
     older.discard();
   }
@@ -69,8 +63,7 @@ async function copyData(version: FileVersion, write: (bytes: Uint8Array) => void
   else for await (const piece of version.data()) write(piece);
 }
 
-async function patch(base: Scratch, delta: FileVersion, write: (bytes: Uint8Array) => void): Promise<void> {
-  const patcher = new Patcher(base, write);
-  await copyData(delta, (bytes) => patcher.update(bytes));
-  patcher.finish();
+async function applyDelta(delta: FileVersion, parser: DeltaParser): Promise<void> {
+  await copyData(delta, (bytes) => parser.update(bytes));
+  parser.finish();
 }

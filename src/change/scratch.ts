@@ -12,10 +12,16 @@ export class Scratch {
   #path = '';
   #readBuffer = Buffer.alloc(0);
   sizeBytes = 0;
+  readonly depth = 0;
 
   /** @param makePath gives the name of a new file for what does not fit in memory */
   constructor(makePath: () => string) {
     this.#makePath = makePath;
+  }
+
+  /** In memory. */
+  get heldBytes(): number {
+    return this.#memory.length + this.#readBuffer.length;
   }
 
   write(bytes: Uint8Array): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { DeltaBuilder } from '../rsync/delta-builder.js';
@@ -125,6 +125,20 @@ function edit(bytes: Uint8Array, all: typeof edits extends fc.Arbitrary<infer T>
   }
   return result;
 }
+
+test('where the system has no thread to give, files are read without them', () => {
+  let starts = 0;
+  const threads = new SigningThreads(2, () => {
+    starts++;
+    throw new Error('ERR_WORKER_INIT_FAILED');
+  });
+  threads.expect(largeBytes);
+  threads.expect(largeBytes);
+  assert.equal(starts, 1);
+  assert.ok(!threads.haveStarted);
+  check(threads, pool, edit(pool, [{ kind: 'overwrite', place: 0.3, sizeBytes: 9000 }]));
+  threads.stop();
+});
 
 for (const threadCount of [0, 1, 3]) {
   describe(`a delta, read by ${threadCount} threads besides the first`, () => {

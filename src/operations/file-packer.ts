@@ -119,20 +119,22 @@ export class FilePacker {
     const opened = this.#open(entry);
     if (opened === undefined) return undefined;
     const { fd } = opened;
-    const file = new SourceFile(fd);
-    const signature = this.#beginSignature(entry);
-    const reader = new DeltaReader({
-      ...{ file, sizeBytes: entry.sizeBytes, delta, signature },
-      ...{ blockSizeBytes: this.#blockSizeBytes(entry), buffer: this.#readBuffer, threads: this.#threads },
-    });
+    let reader: DeltaReader | undefined;
     try {
-      const packed = this.#pack('diff', entry, opened, file, 0, (target) => reader.read(target));
+      const file = new SourceFile(fd);
+      const signature = this.#beginSignature(entry);
+      const deltaReader = new DeltaReader({
+        ...{ file, sizeBytes: entry.sizeBytes, delta, signature },
+        ...{ blockSizeBytes: this.#blockSizeBytes(entry), buffer: this.#readBuffer, threads: this.#threads },
+      });
+      reader = deltaReader;
+      const packed = this.#pack('diff', entry, opened, file, 0, (target) => deltaReader.read(target));
       if (packed === undefined) return undefined;
       if (packed.fits) signature.end(file.error === undefined);
       else signature.discard();
       return 'diff';
     } finally {
-      reader.close();
+      reader?.close();
       closeSync(fd);
     }
   }

@@ -27,9 +27,10 @@ export async function* listFiles(
   const mender = new ArchiveMender(session);
   let last: PathKey | undefined;
   for (;;) {
-    const store = openSignatures(paths, session.archive.pathOf(indexName));
+    let store: KnownSignatures | undefined;
     let entries: SignatureEntry[] = [];
     try {
+      store = openSignatures(paths, session.archive.pathOf(indexName));
       for (;;) {
         const next = store.next();
         const entry = next instanceof Promise ? await next : next;
@@ -47,7 +48,7 @@ export async function* listFiles(
       // Signatures that were mended meanwhile are read anew, up to where the list stands.
       if (!(await mender.mend(error))) throw error;
     } finally {
-      await store.close();
+      await store?.close();
     }
   }
 }

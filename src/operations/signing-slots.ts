@@ -3,7 +3,7 @@
  * are used in turn. Whoever wants a piece fills in the slot and waits; the thread does not know what file it works at.
  */
 
-/** What is to be read, and where the slot's bytes and entries are in the thread's memory. */
+/** Where a slot's bytes and entries are in the thread's memory. */
 export interface SlotPlaces {
   dataAt: number;
   entriesAt: number;

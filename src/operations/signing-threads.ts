@@ -71,19 +71,28 @@ export class SigningThreads {
   readonly #threadCount: number;
   #own: { kernel: SigningKernel; memory: Uint8Array } | undefined;
   #reading: Reading | undefined;
+  #isTried = false;
+  readonly #startSigner: typeof startSigner;
 
   /** @param threadCount besides the calling one; none: files are not read by this at all */
-  constructor(threadCount = Math.min(availableParallelism() - 1, mostThreads)) {
+  constructor(threadCount = Math.min(availableParallelism() - 1, mostThreads), start = startSigner) {
     this.#threadCount = threadCount;
+    this.#startSigner = start;
   }
 
   /** Has the threads start if there is a file for which it pays. They keep no program from ending. */
   expect(fileSizeBytes: number): void {
-    if (fileSizeBytes < worthStartingBytes || this.#threadCount === 0 || this.#own !== undefined) return;
-    const module = compileSigningKernel();
-    const memory = createSigningMemory(ownBytes + entriesRoomBytes(ownBytes / shortestBlockBytes));
-    this.#own = { kernel: new SigningKernel(module, memory), memory: new Uint8Array(memory.buffer) };
-    for (let i = 0; i < this.#threadCount; i++) this.#signers.push(startSigner(module));
+    if (fileSizeBytes < worthStartingBytes || this.#threadCount === 0 || this.#isTried) return;
+    this.#isTried = true;
+    try {
+      const module = compileSigningKernel();
+      const memory = createSigningMemory(ownBytes + entriesRoomBytes(ownBytes / shortestBlockBytes));
+      for (let i = 0; i < this.#threadCount; i++) this.#signers.push(this.#startSigner(module));
+      this.#own = { kernel: new SigningKernel(module, memory), memory: new Uint8Array(memory.buffer) };
+    } catch {
+      // The system has no more threads or memory to give: files are read without these.
+      this.stop();
+    }
   }
 
   /**
@@ -189,6 +198,7 @@ export class SigningThreads {
   }
 }
 
+/** Errors: those of a system that has no thread or no memory to give. */
 function startSigner(module: WebAssembly.Module): Signer {
   const roomBytes = mostPieceBytes + entriesRoomBytes(mostPieceBytes / shortestBlockBytes);
   const memory = createSigningMemory(slotsPerThread * roomBytes);
@@ -203,8 +213,8 @@ function startSigner(module: WebAssembly.Module): Signer {
     name: 'sign',
     // Options of this process, such as a way to read its program, are not for the thread.
     execArgv: [],
-    // Next to nothing is on its heap.
-    resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 },
+    // Next to nothing is on its heap; a limit of all of it would end the thread, for which others wait.
+    resourceLimits: { maxYoungGenerationSizeMb: 2 },
   });
   worker.unref();
   // One that does not start is never ready: then the files are read without them.

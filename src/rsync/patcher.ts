@@ -19,26 +19,20 @@ const OP_COPY_LAST = 84;
 /** The old file is read in pieces of at most this size. */
 const BASE_PIECE_BYTES = 128 << 10;
 
-/** The old file. */
-export interface PatchBase {
-  /**
-   * Bytes from `position`, at most `lengthBytes` and at least one; none means that the file ends there. They need to
-   * stay valid only until the next call.
-   */
-  read(position: number, lengthBytes: number): Uint8Array;
+/** What takes the commands of a delta, in order. */
+export interface DeltaTarget {
+  /** New bytes; they are valid only during the call. */
+  literal(bytes: Uint8Array): void;
+  /** Bytes of the old file: more than none. */
+  copy(position: number, lengthBytes: number): void;
 }
 
 /**
- * Turns an old file into the new one by a delta that comes in pieces. `write` gets the new file's bytes in order;
- * they are valid only during the call. Every method throws TundraError `format` where the delta breaks its format,
- * asks for bytes that the old file does not have, is cut short, goes on after its end, or makes more than
- * `limitBytes`.
+ * Reads a delta that comes in pieces. Every method throws TundraError `format` where the delta breaks its format, is cut
+ * short or goes on after its end.
  */
-export class Patcher {
-  readonly #base: PatchBase;
-  readonly #write: (bytes: Uint8Array) => void;
-  readonly #limitBytes: number;
-  #writtenBytes = 0;
+export class DeltaParser {
+  readonly #target: DeltaTarget;
   /** Operand bytes of the command that is being read, or the magic's. */
   readonly #operands = new Uint8Array(16);
   #operandBytes = 0;
@@ -48,10 +42,8 @@ export class Patcher {
   #literalBytes = 0;
   #ended = false;
 
-  constructor(base: PatchBase, write: (bytes: Uint8Array) => void, limitBytes = Number.POSITIVE_INFINITY) {
-    this.#base = base;
-    this.#write = write;
-    this.#limitBytes = limitBytes;
+  constructor(target: DeltaTarget) {
+    this.#target = target;
   }
 
   /** The delta's next bytes. */
@@ -60,7 +52,7 @@ export class Patcher {
     while (at < deltaChunk.length) {
       if (this.#literalBytes > 0) {
         const size = Math.min(this.#literalBytes, deltaChunk.length - at);
-        this.#put(deltaChunk.subarray(at, at + size));
+        this.#target.literal(deltaChunk.subarray(at, at + size));
         this.#literalBytes -= size;
         at += size;
       } else if (this.#wantedBytes > 0) {
@@ -106,33 +98,55 @@ export class Patcher {
       if (first === 0) throw new TundraError('format', 'a delta has a literal of 0 bytes');
       this.#literalBytes = first;
     } else {
-      this.#copy(first, readNumber(view, firstBytes, secondOperandBytes(this.#command)));
+      const lengthBytes = readNumber(view, firstBytes, secondOperandBytes(this.#command));
+      if (lengthBytes === 0) throw new TundraError('format', 'a delta has a copy of 0 bytes');
+      this.#target.copy(first, lengthBytes);
     }
   }
+}
 
-  #copy(position: number, lengthBytes: number): void {
-    if (lengthBytes === 0) throw new TundraError('format', 'a delta has a copy of 0 bytes');
-    for (let left = lengthBytes; left > 0; ) {
-      const bytes = this.#base.read(position, Math.min(left, BASE_PIECE_BYTES));
-      if (bytes.length === 0) {
-        throw new TundraError(
-          'format',
-          `a delta copies from ${position}, where the old file has no more bytes`,
-        );
-      }
-      this.#put(bytes);
-      position += bytes.length;
-      left -= bytes.length;
-    }
-  }
+/** The old file. */
+export interface PatchBase {
+  /**
+   * Bytes from `position`, at most `lengthBytes` and at least one; none means that the file ends there. They need to
+   * stay valid only until the next call.
+   */
+  read(position: number, lengthBytes: number): Uint8Array;
+}
 
-  #put(bytes: Uint8Array): void {
-    this.#writtenBytes += bytes.length;
-    if (this.#writtenBytes > this.#limitBytes) {
-      throw new TundraError('format', `a delta makes more than ${this.#limitBytes} bytes`);
-    }
-    this.#write(bytes);
+/**
+ * Turns an old file into the new one by a delta that comes in pieces. `write` gets the new file's bytes in order;
+ * they are valid only during the call. Every method throws TundraError `format` where the delta breaks its format,
+ * asks for bytes that the old file does not have, is cut short, goes on after its end, or makes more than
+ * `limitBytes`.
+ */
+export class Patcher extends DeltaParser {
+  constructor(base: PatchBase, write: (bytes: Uint8Array) => void, limitBytes = Number.POSITIVE_INFINITY) {
+    let writtenBytes = 0;
+    const put = (bytes: Uint8Array) => {
+      writtenBytes += bytes.length;
+      if (writtenBytes > limitBytes)
+        throw new TundraError('format', `a delta makes more than ${limitBytes} bytes`);
+      write(bytes);
+    };
+    super({
+      literal: put,
+      copy: (position, lengthBytes) => {
+        for (let left = lengthBytes; left > 0; ) {
+          const bytes = base.read(position, Math.min(left, BASE_PIECE_BYTES));
+          if (bytes.length === 0) throw copiesBeyond(position);
+          put(bytes);
+          position += bytes.length;
+          left -= bytes.length;
+        }
+      },
+    });
   }
+}
+
+/** The error of a delta that asks for what the old file does not have. */
+export function copiesBeyond(position: number): TundraError {
+  return new TundraError('format', `a delta copies from ${position}, where the old file has no more bytes`);
 }
 
 /** Applies a whole delta to a file in memory. Throws like `Patcher`. */

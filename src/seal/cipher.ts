@@ -19,7 +19,7 @@ export interface SealWriter {
   readonly bytesPending: number;
   /** Pushes everything written so far through to the output, so that `bytesPending` shrinks to the trailer. Costs a
    *  little compression: for the end of a volume only. The gpg program cannot be pushed: what it and the pipes may
-   *  hold (about 550 KiB, less where data does not compress) stays pending. */
+   *  hold (about 670 KiB, less where data does not compress) stays pending. */
   settle(): Promise<void>;
   /**
    * Makes what is written next readable without what stands before it, if this kind of file can be read so: an access

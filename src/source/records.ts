@@ -44,6 +44,8 @@ const clockMarginMs = 2000;
 export class RecordReader {
   readonly #options: RecordReaderOptions;
   readonly #without = new Set<number>();
+  /** When records were read last. */
+  #readMs = Date.now();
 
   constructor(options: RecordReaderOptions) {
     this.#options = options;
@@ -52,6 +54,7 @@ export class RecordReader {
   /** The records of an entry, undefined if it has none. What cannot be read is told and left out.
    * @param fd the entry as an open file, which is faster than its path */
   read(entry: SourceEntry, fd?: number): Latin1 | undefined {
+    this.#readMs = Date.now();
     const records = this.#attributes(entry, fd ?? entry.path);
     const link = this.#hardLink(entry);
     const ofLink: [string, Latin1][] = link === undefined ? [] : [[hardLinkKey, link]];
@@ -70,11 +73,11 @@ export class RecordReader {
     return this.read(entry) === this.ofThese(attributes.records);
   }
 
-  /** The change time to note beside the records that were just read; 0 where they may change and it may not. */
+  /** The change time to note beside the records that were read last; 0 where they may have changed since and it may not. */
   knownChangeTime(entry: SourceEntry): number {
     const { xattrs, acls, hardLinks, calls } = this.#options;
     const isAll = xattrs && acls && hardLinks && calls !== undefined;
-    return isAll && Date.now() - entry.changeTimeMs > clockMarginMs ? entry.changeTimeMs : 0;
+    return isAll && this.#readMs - entry.changeTimeMs > clockMarginMs ? entry.changeTimeMs : 0;
   }
 
   /** The change time to note in place of the one that is known, where that saves reading the records again; else 0. */

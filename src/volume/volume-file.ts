@@ -83,10 +83,18 @@ export class VolumeFiles {
       else listener?.onError(errorOfPlain(reply.error));
     });
     const lose = (error: Error) => {
+      // Its end was told already: the next one may be at work.
+      if (this.#worker !== worker) return;
       this.#worker = undefined;
-      for (const listener of this.#listeners.values()) listener.onError(error);
+      const listeners = [...this.#listeners.values()];
+      this.#listeners.clear();
+      for (const listener of listeners) listener.onError(error);
     };
     worker.on('error', lose);
+    worker.on('messageerror', (error) => {
+      lose(error);
+      void worker.terminate();
+    });
     worker.on('exit', (status) =>
       lose(new TundraError('unexpected', `the writing thread ended with status ${status}`)),
     );
@@ -108,7 +116,8 @@ export class VolumeFile {
   #inFlightBytes = 0;
   #sha1Hex: string | undefined;
   #failure: Error | undefined;
-  #wake = () => {};
+  /** Those who wait for news of the thread. */
+  #waiting: (() => void)[] = [];
 
   constructor(path: string, files: VolumeFiles) {
     this.#path = path;
@@ -194,10 +203,12 @@ export class VolumeFile {
   /** Waits for the thread to tell something. */
   async #news(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #close(): void {

@@ -12,9 +12,9 @@ const PIECE_BYTES = 64 * 1024;
 
 /**
  * Most that can be on the way after it left us: the pipes to and from gpg (socket pairs of 208 KiB on Linux, other
- * systems have less), and what gpg itself holds back to compress and to frame.
+ * systems have less), what gpg itself holds back to compress and to frame, and what was read from it while ours waits.
  */
-const UNDERWAY_BYTES = 2 * 208 * 1024 + 128 * 1024;
+const UNDERWAY_BYTES = 2 * 208 * 1024 + 128 * 1024 + 128 * 1024;
 
 /** Signature, integrity check, and the rest that does not grow with the number of recipients. */
 const FRAME_BYTES = 4096;
