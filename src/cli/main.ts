@@ -1,4 +1,5 @@
 const unexpectedStatus = 30;
+const backupNames = new Set(['backup', 'bu', 'full', 'fb', 'incremental', 'incr', 'inc', 'ib']);
 
 /** The way in and the only way out: reads the command line, runs a command, ends with its exit status. */
 async function main(): Promise<void> {
@@ -7,6 +8,9 @@ async function main(): Promise<void> {
     process.stdout.write(`${versionLine()}\n`);
     return;
   }
+  // The walk of a backup takes longest: its thread starts while all else is loaded. For nothing if that is no command here.
+  const isBackup = process.argv.some((word) => backupNames.has(word));
+  const walkThread = isBackup ? (await import('../operations/prepare-walk.js')).prepareWalk() : undefined;
   const { catchSignals } = await import('./interruption.js');
   const interruption = catchSignals();
   // Whoever read our output may have gone, as `head` does: what was asked for is done all the same.
@@ -21,7 +25,7 @@ async function main(): Promise<void> {
     );
     process.exitCode = unexpectedStatus;
   });
-  process.exitCode = await run(process.argv.slice(2), process.env, interruption);
+  process.exitCode = await run(process.argv.slice(2), process.env, interruption, walkThread);
   hasEnded = true;
   // What was interrupted may still be at work: connections, waits, threads.
   if (interruption.by !== undefined) process.exit();

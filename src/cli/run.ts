@@ -1,7 +1,7 @@
 import { messageOf, TundraError } from '../base/errors.js';
 import type { CommandName } from '../config/options.js';
 import type { CommandLine } from './arguments.js';
-import { commandFor } from './commands/index.js';
+import { commandFor, type WalkThread } from './commands/index.js';
 import { type Interruption, interruptionText } from './interruption.js';
 import { asksForHelp, readInvocation } from './invocation.js';
 import { type MachineLog, openMachineLog } from './machine-log.js';
@@ -10,11 +10,15 @@ import type { LogRecord } from './render/log-record.js';
 import { createTerminal, plainTerminal, type Terminal } from './terminal.js';
 import { versionLine } from './version.js';
 
-/** Runs a command line and returns the exit status. Every error ends here. */
+/**
+ * Runs a command line and returns the exit status. Every error ends here.
+ * @param walkThread where it was started early
+ */
 export async function run(
   argv: string[],
   environment: NodeJS.ProcessEnv,
   interruption: Interruption,
+  walkThread?: WalkThread | undefined,
 ): Promise<number> {
   let terminal = createTerminal({ ...plainTerminal, environment });
   let log: MachineLog | undefined;
@@ -34,7 +38,7 @@ export async function run(
     );
     terminal = terminalFor(line, ownEnvironment, log, interruption.signal);
     for (const { level, text } of messages) terminal.event({ kind: 'message', level, text });
-    const { name, command } = commandFor(line);
+    const { name, command } = commandFor(line, walkThread);
     interruption.signal.addEventListener('abort', () => {
       if (interruption.by === undefined) return;
       const { name: signal, exitStatus } = interruption.by;

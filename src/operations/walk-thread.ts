@@ -5,6 +5,7 @@ import { type PlainError, plainError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import type { Latin1 } from '../base/path-key.js';
 import { type EntryBatch, EntryBatchWriter } from '../source/entry-batch.js';
+import { nativeFolders } from '../source/native-folder.js';
 import { Owners } from '../source/owners.js';
 import { createSelection, type SelectionRule } from '../source/selection.js';
 import { TreeWalk } from '../source/walk.js';
@@ -68,3 +69,5 @@ function walkTree({ root, rules, followLinks, port, gate: gateBuffer }: WalkThre
 }
 
 parentPort?.once('message', walkTree);
+// What it needs is loaded before it is asked.
+nativeFolders();

@@ -1,9 +1,13 @@
 import { statSync } from 'node:fs';
 import { nearName } from '../../config/near-name.js';
 import type { CommandName } from '../../config/options.js';
+import type { prepareWalk } from '../../operations/prepare-walk.js';
 import { isUrl } from '../../storage/url.js';
 import { type CommandLine, commandLineError } from '../arguments.js';
 import type { Terminal } from '../terminal.js';
+
+/** The thread of a backup's walk, started before it is known what is to be walked. */
+export type WalkThread = ReturnType<typeof prepareWalk>;
 
 /** Runs a command and returns the exit status. */
 export type Command = (
@@ -13,10 +17,10 @@ export type Command = (
 ) => Promise<number>;
 
 /** Loaded when it is run: a start pays for nothing that it does not use. */
-const commands: Record<CommandName, () => Promise<Command>> = {
-  backup: () => backupCommand('auto'),
-  full: () => backupCommand('full'),
-  incremental: () => backupCommand('incremental'),
+const commands: Record<CommandName, (walkThread: WalkThread | undefined) => Promise<Command>> = {
+  backup: (walkThread) => backupCommand('auto', walkThread),
+  full: (walkThread) => backupCommand('full', walkThread),
+  incremental: (walkThread) => backupCommand('incremental', walkThread),
   restore: async () => (await import('./restore.js')).restoreCommand,
   verify: async () => (await import('./verify.js')).verifyCommand,
   'collection-status': async () => (await import('./status.js')).statusCommand,
@@ -33,17 +37,23 @@ const commands: Record<CommandName, () => Promise<Command>> = {
   completion: async () => (await import('./completion.js')).completionCommand,
 };
 
-async function backupCommand(mode: 'auto' | 'full' | 'incremental'): Promise<Command> {
+async function backupCommand(
+  mode: 'auto' | 'full' | 'incremental',
+  walkThread: WalkThread | undefined,
+): Promise<Command> {
   // The walk takes longest: its thread starts while all else is loaded.
   const { prepareWalk } = await import('../../operations/prepare-walk.js');
-  const walkThread = prepareWalk();
-  return (await import('./backup.js')).backupCommand(mode, walkThread);
+  const prepared = walkThread ?? prepareWalk();
+  return (await import('./backup.js')).backupCommand(mode, prepared);
 }
 
 /** The command that a command line asks for. Without a name, where the URL stands decides: last, it is a backup. */
-export function commandFor(line: CommandLine): { name: CommandName; command: Command } {
+export function commandFor(
+  line: CommandLine,
+  walkThread?: WalkThread,
+): { name: CommandName; command: Command } {
   const name = line.command ?? impliedCommand(line.arguments);
-  return { name, command: async (...given) => (await commands[name]())(...given) };
+  return { name, command: async (...given) => (await commands[name](walkThread))(...given) };
 }
 
 function impliedCommand(given: readonly string[]): CommandName {
