@@ -68,6 +68,7 @@ function newThread<Message, Answer>(
   const whenEnded = new Promise<void>((resolve, reject) => {
     worker.on('exit', (status) => {
       ended = true;
+      gate.forget();
       if (status !== 0) fail(new TundraError('unexpected', `a worker thread ended with status ${status}`));
       wake();
       if (failure === undefined) resolve();
