@@ -208,6 +208,41 @@ suite('DeflateKernel', () => {
     }
   });
 
+  test('noise of any length between anything else', () =>
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(parts, fc.nat(120_000), fc.nat(99)), { maxLength: 5 }),
+        fc.nat(WINDOW_BYTES),
+        (list, dictionaryBytes) => {
+          const pieces = list.flatMap(([others, size, seed]) => [noise(size, seed), assemble(others)]);
+          const bytes = Buffer.concat(pieces);
+          const cut = Math.min(dictionaryBytes, bytes.length);
+          roundTrip(bytes.subarray(cut), bytes.subarray(0, cut));
+        },
+      ),
+      { numRuns: 60 },
+    ));
+
+  test('what little stands in noise costs no more than its size, what is more compresses', () => {
+    const others = [prose(1000, 19), Buffer.alloc(1000), prose(50_000, 19), Buffer.alloc(50_000)];
+    for (const other of others) {
+      for (const before of [0, 1000, 16_384, 40_000, 120_000]) {
+        const bytes = Buffer.concat([noise(before, 20), other, noise(160_000 - before, 21)]);
+        const [fast] = roundTrip(bytes);
+        const least = other.length > 1000 ? other.length * 0.4 : 0;
+        assert.ok(fast! < bytes.length * 1.001 - least, `${before} ${other.length}: ${fast}`);
+      }
+    }
+  });
+
+  test('bytes that are nearly even still compress', () => {
+    // Every byte but a few is as likely as any other: 7.5 bits each.
+    const bytes = noise(300_000, 22).map((byte) => (byte < 96 ? 128 + byte : byte));
+    const [fast] = roundTrip(bytes);
+    const best = deflateRawSync(bytes, { level: 9, memLevel: 9 }).length;
+    assert.ok(fast! < best + 20_000, `${fast} ${best}`);
+  });
+
   test('a chunk goes on where the one before it ended', () => {
     const bytes = Buffer.concat([prose(200_000, 16), noise(50_000, 17), prose(150_000, 16)]);
     for (const effort of deflateEfforts) {

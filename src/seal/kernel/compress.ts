@@ -5,7 +5,7 @@ import { addUp, BLOCK, BOTH, clearHistogram, SEGMENT, symbolBits, takeBoth, take
 import { openLazy, parseBalanced } from './lazy';
 import { OUTPUT, ROWS, ROWS_SIZE, SEQUENCES, WINDOW } from './memory';
 import { openOptimal, parseOptimal } from './optimal';
-import { dropLiterals, LITERALS, literalsEnd, openQuick, parseQuick } from './quick';
+import { dropAllLiterals, dropLiterals, LITERALS, literalsEnd, openQuick, parseQuick, passNoise } from './quick';
 import { insertRange } from './rows';
 import { sequencesEnd, setSequencesEnd } from './sequences';
 
@@ -33,8 +33,9 @@ export function compress(windowSize: u32, size: u32, effort: u32): u32 {
   const end = p + size;
   store<u64>(end, 0);
   const isFast = effort == FAST;
+  let isNoise = false;
   if (isFast) {
-    openQuick(p);
+    isNoise = openQuick(p, end);
   } else {
     memory.fill(ROWS, 0, ROWS_SIZE);
     insertRange(WINDOW, p);
@@ -50,8 +51,23 @@ export function compress(windowSize: u32, size: u32, effort: u32): u32 {
   const from = p;
   let blockFrom = p;
   let blockBits: f32 = 0;
-  let isNoise = false;
   while (p < end) {
+    if (isFast && isNoise) {
+      const noiseFrom = p;
+      p = passNoise(p, end);
+      if (p > noiseFrom) {
+        if (blockFrom < noiseFrom)
+          putBlock(SEQUENCES, sequencesEnd, blockFrom, noiseFrom - blockFrom, literals);
+        putStored(noiseFrom, p - noiseFrom);
+        setSequencesEnd(SEQUENCES);
+        dropAllLiterals(p);
+        clearHistogram(BLOCK);
+        blockFrom = p;
+        blockBits = 0;
+        isNoise = false;
+        continue;
+      }
+    }
     const segmentFrom = p;
     const segmentSequences = sequencesEnd;
     const segmentLiterals = literalsEnd;
@@ -78,7 +94,7 @@ export function compress(windowSize: u32, size: u32, effort: u32): u32 {
       blockBits = bothBits;
     }
   }
-  putBlock(SEQUENCES, sequencesEnd, blockFrom, end - blockFrom, literals);
+  if (blockFrom < end) putBlock(SEQUENCES, sequencesEnd, blockFrom, end - blockFrom, literals);
   if (bitCount != 0) putStored(end, 0);
   return <u32>(outputAt - OUTPUT);
 }

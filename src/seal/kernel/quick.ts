@@ -8,7 +8,7 @@
  * The literals are copied one behind the other, so that they can be counted all together, and written, without a look at
  * what stands between them.
  */
-import { countLiterals } from './histogram';
+import { clearHistogram, countLiteral, countLiterals, SEGMENT, symbolBits } from './histogram';
 import { ROWS, SEGMENT_AREA, WINDOW } from './memory';
 import { MARGIN, matchLength, MAX_LENGTH } from './rows';
 import { putLiterals, putSequence, sequencesEnd, setSequencesEnd } from './sequences';
@@ -28,6 +28,21 @@ const PATIENCE: usize = 256;
 const SKIP_SHIFT: usize = 6;
 const MAX_SKIP: usize = 127;
 const SKIP_VARIES: u64 = 31;
+/** Of noise, so many bytes are passed over before it is said again that it is noise. */
+const NOISE_SEGMENT: usize = 0x4000;
+/** What a block must save at least of every byte (block.ts) is not to be had above so many bits of it. */
+const NOISE_BITS: f32 = 7.9375;
+/** By so many bits a sample of noise seems to take too few: 255 / (2 ln 2). */
+const SAMPLE_BITS: f32 = 184;
+/** Three of 16 bytes that are 0 are hardly ever noise. */
+const MOST_ZEROS: i32 = 2;
+/** So many looks may meet something else in a segment of noise, as the header of a file in it: some 1300 bytes. */
+const MOST_OTHERS: u32 = 12;
+/** A chunk seems to begin with noise if so many looks, with so many bytes between them, meet nothing else. */
+const FIRST_LOOKS: usize = 16;
+const FIRST_STEP: usize = 256;
+/** `WINDOW_STEP`, if it does. */
+const NOISE_WINDOW_STEP: usize = 64;
 
 /**
  * A key is worth | 3 - place in the group | address of the candidate, from the highest bits on. The table has keys
@@ -65,13 +80,29 @@ function insert(p: usize): void {
   store<u32>(slotOf(load<u64>(p), 0), <u32>p);
 }
 
-/** A chunk begins at `p`. */
-export function openQuick(p: usize): void {
+/** Whether 16 bytes seem to be text, or have a gap: noise does not. */
+@inline
+function isOther(bytes: v128): bool {
+  const zeros = popcnt<i32>(i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(0))));
+  return i8x16.bitmask(bytes) == 0 || zeros > MOST_ZEROS;
+}
+
+function beginsWithNoise(p: usize, end: usize): bool {
+  if (p + FIRST_LOOKS * FIRST_STEP > end) return false;
+  for (let i: usize = 0; i < FIRST_LOOKS; i++) if (isOther(v128.load(p + i * FIRST_STEP))) return false;
+  return true;
+}
+
+/** A chunk from `p` to `end` begins. Returns whether `passNoise` should have a look at it first. */
+export function openQuick(p: usize, end: usize): bool {
   // Whatever the table holds is an address before the place that is searched.
   for (let at = TABLE; at < TABLE + (4 << TABLE_BITS); at += 16) v128.store(at, i32x4.splat(<i32>WINDOW));
-  for (let before = WINDOW; before < p; before += WINDOW_STEP) insert(before);
+  const isNoise = beginsWithNoise(p, end);
+  const step = isNoise ? NOISE_WINDOW_STEP : WINDOW_STEP;
+  for (let before = WINDOW; before < p; before += step) insert(before);
   quietFrom = p;
   literalsEnd = LITERALS;
+  return isNoise;
 }
 
 /** Forgets the literals up to `from`: a new block begins there. */
@@ -154,4 +185,52 @@ export function parseQuick(p: usize, stop: usize, end: usize): usize {
   quietFrom = quiet;
   setSequencesEnd(at);
   return p;
+}
+
+/** Whether four places from `p` on have no match that is worth a look. They go into the table then. */
+@inline
+function isQuiet(p: usize, word: u64): bool {
+  const least = max<usize>(p + (GROUP - 1) - 0x8000, WINDOW);
+  let hasMatch = false;
+  for (let i: u64 = 0; i < GROUP; i++) {
+    const there = max<usize>(load<u32>(slotOf(word, i)), least);
+    hasMatch = hasMatch || load<u32>(there) == load<u32>(p + <usize>i);
+  }
+  if (hasMatch) return false;
+  for (let i: u64 = 0; i < GROUP; i++) store<u32>(slotOf(word, i), <u32>(p + <usize>i));
+  return true;
+}
+
+/**
+ * Passes over noise with a look here and there, and returns where it may end. Nothing of it is parsed, copied or counted:
+ * it is to be stored as it is, and so is the little that stands in the middle of it.
+ */
+export function passNoise(p: usize, end: usize): usize {
+  const from = p;
+  const last = end - min<usize>(MARGIN, end);
+  while (p < last) {
+    const stop = min<usize>(p + NOISE_SEGMENT, last);
+    clearHistogram(SEGMENT);
+    let seen: u32 = 0;
+    let others: u32 = 0;
+    while (p < stop) {
+      const word = load<u64>(p);
+      if (isOther(v128.load(p)) || !isQuiet(p, word)) {
+        others++;
+        if (p == from || others > MOST_OTHERS) return p;
+      } else {
+        for (let i: usize = 0; i < 8; i++) countLiteral(p + i);
+        seen += 8;
+      }
+      p += GROUP + (MAX_SKIP ^ <usize>(word & SKIP_VARIES));
+    }
+    if (symbolBits(SEGMENT) + SAMPLE_BITS < NOISE_BITS * <f32>seen) return min<usize>(p, end);
+  }
+  return end;
+}
+
+/** What was passed over is no part of a block: the next begins at `p`. */
+export function dropAllLiterals(p: usize): void {
+  literalsEnd = LITERALS;
+  quietFrom = p;
 }
