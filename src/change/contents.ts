@@ -23,11 +23,16 @@ export function writeContents(
   makeScratchPath: () => string,
   write: (bytes: Uint8Array) => void,
 ): Promise<void> | undefined {
-  const [only] = versions;
-  const whole = versions.length === 1 && only?.entry?.kind !== 'diff' ? only?.bufferedData() : undefined;
+  const whole = contentsAtHand(versions);
   if (whole === undefined) return putTogether(versions, makeScratchPath, write);
   write(whole);
   return undefined;
+}
+
+/** The contents of a regular file, if they are at hand. They are handed out once. */
+export function contentsAtHand(versions: readonly FileVersion[]): Uint8Array | undefined {
+  const [only] = versions;
+  return versions.length === 1 && only?.entry?.kind !== 'diff' ? only?.bufferedData() : undefined;
 }
 
 async function putTogether(

@@ -11,7 +11,7 @@ import { displayKey, isWithin, type KeyRange, type Latin1, type PathKey } from '
 import { xattrCalls } from '../base/xattrs.js';
 import { openRestoreMap } from '../chain/restore-map.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
-import { writeContents } from '../change/contents.js';
+import { contentsAtHand, writeContents } from '../change/contents.js';
 import {
   attributesDifference,
   contentsDiffer,
@@ -321,20 +321,24 @@ class RestoreThread {
   #apply(writer: TreeWriter, key: PathKey, header: TarHeader, versions: Versions): Promise<void> | undefined {
     if (header.type === 'directory') writer.directory(key, header);
     else if (header.type !== 'file') writer.special(key, header);
-    else return this.#applyFile(writer.file(key, header), versions);
+    else {
+      const whole = contentsAtHand(versions);
+      return this.#applyFile(writer.file(key, header, whole !== undefined), whole, versions);
+    }
     return undefined;
   }
 
-  #applyFile(file: FileWriter, versions: Versions): Promise<void> | undefined {
+  #applyFile(file: FileWriter, whole: Uint8Array | undefined, versions: Versions): Promise<void> | undefined {
     const abort = (error: unknown): never => {
       file.abort();
       throw error;
     };
+    const write = (bytes: Uint8Array) => {
+      this.#result.contentBytes += bytes.length;
+      file.write(bytes);
+    };
     try {
-      const writing = writeContents(versions, this.#scratchPath, (bytes) => {
-        this.#result.contentBytes += bytes.length;
-        file.write(bytes);
-      });
+      const writing = whole === undefined ? writeContents(versions, this.#scratchPath, write) : write(whole);
       if (writing !== undefined) return writing.then(() => file.commit()).catch(abort);
       file.commit();
     } catch (error) {

@@ -122,8 +122,14 @@ function list(folder: string): string[] {
   return found;
 }
 
-function writeFile(writer: TreeWriter, key: PathKey, text: string, values: Partial<Attributes> = {}): void {
-  const file = writer.file(key, attributes(values));
+function writeFile(
+  writer: TreeWriter,
+  key: PathKey,
+  text: string,
+  values: Partial<Attributes> = {},
+  isAtHand = true,
+): void {
+  const file = writer.file(key, attributes(values), isAtHand);
   try {
     file.write(Buffer.from(text, 'latin1'));
     file.commit();
@@ -375,6 +381,30 @@ describe('TreeWriter', () => {
     file.write(Buffer.from('w'));
     file.commit();
     assert.deepEqual(place.tree(), ['f = new']);
+  });
+
+  it('makes at its place what is at hand, where nothing can be, and nowhere else', (t) => {
+    const place = new Place(t);
+    mkdirSync(join(place.root, 'old'), { recursive: true });
+    writeFileSync(join(place.root, 'old/f'), 'old');
+    const writer = place.writer();
+    writer.directory('', directory);
+    writer.directory('new', directory);
+    const begun = writer.file('new\0f', attributes(), true);
+    begun.write(Buffer.from('half'));
+    assert.deepEqual(place.tree(), ['new/', 'new/f = half', 'old/', 'old/f = old']);
+    begun.abort();
+    assert.deepEqual(place.tree(), ['new/', 'old/', 'old/f = old']);
+    writeFile(writer, 'new\0f', 'first');
+    writeFile(writer, 'new\0f', 'second', { mode: 0o600 });
+    assert.equal(place.stat('new/f').mode & 0o777, 0o600);
+    writer.directory('old', directory);
+    const other = writer.file('old\0f', attributes(), true);
+    other.write(Buffer.from('half'));
+    assert.equal(readFileSync(join(place.root, 'old/f'), 'latin1'), 'old');
+    other.abort();
+    writer.finish();
+    assert.deepEqual(place.tree(), ['new/', 'new/f = second', 'old/', 'old/f = old']);
   });
 
   it('leaves no file and no handle behind when one is given up', (t) => {
@@ -954,7 +984,7 @@ describe('a hostile backup', () => {
         for (const { kind, key, target } of steps) {
           try {
             if (kind === 'directory') writer.directory(key, { ...directory, mode: 0o711 });
-            else if (kind === 'file') writeFile(writer, key, 'evil');
+            else if (kind === 'file') writeFile(writer, key, 'evil', {}, target !== '..');
             else if (kind === 'link') writer.special(key, linkTo(target));
             else writer.finish();
           } catch {

@@ -65,7 +65,7 @@ export interface TreeWriterOptions {
   onSetIdLeftOut(key: PathKey): void;
 }
 
-/** A file being written beside its final name. */
+/** A file being written. */
 export interface FileWriter {
   write(bytes: Uint8Array): void;
   /** Gives it its attributes and its name. */
@@ -94,8 +94,9 @@ const setIdBits = 0o6000;
 const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW, O_DIRECTORY, O_RDONLY } = constants;
 
 /**
- * Writes a tree in path order. Everything is made under a temporary name and renamed; directories get their attributes
- * when their last entry has been written. Nothing is ever written through a symbolic link, also if paths come in another
+ * Writes a tree in path order. Everything is made under a temporary name and renamed, but for small files in directories
+ * that this writer has made: no other file is lost if one of them stays unfinished. Directories get their attributes when
+ * their last entry has been written. Nothing is ever written through a symbolic link, also if paths come in another
  * order or twice: a parent is a directory that this writer made or looked at itself, and has not replaced since. From
  * folders that were there it removes the temporary files of restores that were killed.
  *
@@ -129,11 +130,15 @@ export class TreeWriter {
     this.#open.push({ key, attributes, isOwn: !wasThere, givesAcl: this.#givesAcl(key, !wasThere, false) });
   }
 
-  /** Begins a regular file. */
-  file(key: PathKey, attributes: Attributes): FileWriter {
+  /**
+   * Begins a regular file.
+   * @param isAtHand all of its contents will be written at once, and `commit` follows
+   */
+  file(key: PathKey, attributes: Attributes, isAtHand = false): FileWriter {
     this.#enterParentOf(key);
-    const temporary = this.#temporaryPath(key);
-    const fd = openSync(diskPath(temporary), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+    const direct = isAtHand && this.#isFree(key, attributes) ? tryCreate(this.#path(key)) : undefined;
+    const path = direct === undefined ? this.#temporaryPath(key) : this.#path(key);
+    const fd = direct ?? create(path);
     const contents = new SparseFile(fd);
     if (this.#open.at(-1)?.givesAcl !== false) this.#options.records?.removeAcl(key, fd);
     let closed = false;
@@ -156,11 +161,11 @@ export class TreeWriter {
           utimes: (time) => futimesSync(fd, time, time),
         });
         close();
-        this.#place(temporary, key, attributes);
+        if (direct === undefined) this.#place(path, key, attributes);
       },
       abort: () => {
         close();
-        rmSync(diskPath(temporary), { force: true });
+        rmSync(diskPath(path), { force: true });
       },
     };
   }
@@ -218,6 +223,12 @@ export class TreeWriter {
     const directories = this.#openShared.sort((a, b) => (a.key < b.key ? 1 : a.key > b.key ? -1 : 0));
     this.#openShared = [];
     for (const directory of directories) this.#setDirectoryAttributes(directory);
+  }
+
+  /** Whether nothing can be at the place of a file, unless the backup holds its path twice. */
+  #isFree(key: PathKey, attributes: Attributes): boolean {
+    const isOneName = this.#options.links === undefined || hardLinkGroup(attributes.records) === undefined;
+    return isOneName && this.#open.at(-1)?.isOwn === true && !this.#isShared(key) && !this.#mayMeet(key);
   }
 
   /** Who owns a file just made in the innermost directory. */
@@ -501,5 +512,20 @@ export class TreeWriter {
     } finally {
       closeSync(folder);
     }
+  }
+}
+
+/** Makes an empty file that must not exist. */
+function create(path: Latin1): number {
+  return openSync(diskPath(path), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+}
+
+/** Undefined if something is there. */
+function tryCreate(path: Latin1): number | undefined {
+  try {
+    return create(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    return undefined;
   }
 }
