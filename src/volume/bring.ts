@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
 import type { ByteStream } from '../base/bytes.js';
 import { type Retry, TundraError } from '../base/errors.js';
 import { type DiskPlace, diskError } from '../base/local-disk.js';
@@ -24,6 +24,8 @@ export interface BringOptions {
 
 /** A connection brings small pieces, and each write takes a turn of the thread pool. */
 const writtenBytes = 512 * 1024;
+/** Smaller files are hashed in one go: a stream's buffers take more memory, as there may be one for each of many sets. */
+const readWholeBytes = 512 * 1024;
 /** Smaller files are hashed by the time a thread has started. */
 const hashedHereBytes = 16 * 1024 * 1024;
 
@@ -156,8 +158,9 @@ async function hashFile(
 ): Promise<string> {
   const digest = newDigest(volume);
   try {
-    if (thread !== undefined && (await stat(path)).size > hashedHereBytes)
-      return await thread.hash(path, algorithmOf(volume));
+    const { size } = await stat(path);
+    if (size <= readWholeBytes) return digest.update(await readFile(path)).digest('hex');
+    if (thread !== undefined && size > hashedHereBytes) return await thread.hash(path, algorithmOf(volume));
     for await (const piece of createReadStream(path, { highWaterMark: 512 * 1024 }))
       digest.update(piece as Buffer);
   } catch (cause) {
