@@ -36,6 +36,8 @@ export interface SessionSettings {
   now(): EpochSeconds;
   events: EventSink;
   tellFiles: boolean;
+  /** How many processors to keep busy. */
+  processors: number;
   /** Raised when the run is to end at once. */
   interruption?: AbortSignal | undefined;
 }
@@ -92,7 +94,7 @@ async function openSession<T>(
     const archive = await LocalArchive.open(folder);
     const lock = held ?? (await acquireArchiveLock(folder, { env: environment }));
     let removeTemp = () => {};
-    const compressor = new CompressPool({ effort: settings.seal.effort });
+    const compressor = new CompressPool({ effort: settings.seal.effort, threads: settings.processors });
     try {
       const tempBase = settings.tempDir ?? environment.TMPDIR ?? tmpdir();
       const tempFolder = makeTempFolder(tempBase);
@@ -128,6 +130,7 @@ async function openSession<T>(
         now: settings.now,
         events,
         tellFiles: settings.tellFiles,
+        processors: settings.processors,
         interruption,
       };
       return await unlessInterrupted(interruption, interruptionGraceMs, action(session));

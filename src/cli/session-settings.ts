@@ -1,5 +1,6 @@
 import type { SessionSettings } from '../app/session.js';
 import { TundraError } from '../base/errors.js';
+import { processorsToUse } from '../base/processors.js';
 import { Secret } from '../base/secret.js';
 import type { NameForm } from '../format/names.js';
 import type { Sealing } from '../seal/settings.js';
@@ -51,6 +52,7 @@ export async function sessionSettings(
     now: () => fixedTime ?? Math.floor(Date.now() / 1000),
     events: (event) => terminal.event(event),
     tellFiles: terminal.verbosity >= 5,
+    processors: processorsToUse(options.number('concurrency')),
     interruption: terminal.interruption,
   };
 }

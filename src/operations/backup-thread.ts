@@ -57,6 +57,8 @@ export interface BackupThreadJob {
   signatureFile: string | undefined;
   /** Where the lines of the manifest's file list go; undefined to leave the list out. */
   fileListFile: string | undefined;
+  /** How many processors to keep busy. */
+  processors: number;
   /** Whether each new, changed or deleted path is to be told. */
   tellFiles: boolean;
   /** Where an interrupted set is gone on with. */
@@ -109,6 +111,7 @@ class SourceThread {
       counts: this.#counts,
       followLinks: input.followLinks,
       maxBlockSizeBytes: job.maxBlockSizeBytes,
+      processors: job.processors,
       warn: (key, text) => this.#warn(key, cannotProcess, text),
       fail: (key, error, detail) => this.#fail(key, error, detail),
     });

@@ -401,7 +401,7 @@ async function countOnly(
 
 /** What the source side is to do, as a dry run has it: nothing is written. */
 function jobOf(
-  { archive, tellFiles }: Session,
+  { archive, processors, tellFiles }: Session,
   { maxBlockSizeBytes, dryRun }: BackupOptions,
   knownSignatures: string[],
   ring: SlotRing,
@@ -414,6 +414,7 @@ function jobOf(
     index: { oldPath: archive.pathOf(indexName), newPath: archive.newTemporaryPath() },
     signatureFile: undefined,
     fileListFile: undefined,
+    processors,
     tellFiles,
     resume: undefined,
   };

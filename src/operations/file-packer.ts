@@ -32,6 +32,8 @@ export interface FilePackerOptions {
   counts: BackupCounts;
   followLinks: boolean;
   maxBlockSizeBytes: number;
+  /** How many to keep busy. */
+  processors: number;
   warn(key: PathKey, text: string): void;
   /** A path could not be backed up, or not to its end. */
   fail(key: PathKey, error: unknown, detail?: string): void;
@@ -54,7 +56,7 @@ export class FilePacker {
   readonly #signatureBuilder: SignatureBuilder;
   readonly #deltaBuilder: DeltaBuilder;
   readonly #readBuffer = Buffer.allocUnsafeSlow(readBytes);
-  readonly #threads = new SigningThreads();
+  readonly #threads: SigningThreads;
   /** The file that comes next, if its first pieces are stored. */
   interrupted: InterruptedFile | undefined;
   /** The file that is being read. */
@@ -64,6 +66,7 @@ export class FilePacker {
 
   constructor(options: FilePackerOptions) {
     this.#options = options;
+    this.#threads = new SigningThreads(options.processors - 1);
     const kernel = loadKernel();
     this.#signatureBuilder = new SignatureBuilder(kernel, signatureBlockSize(0));
     this.#deltaBuilder = new DeltaBuilder(kernel);

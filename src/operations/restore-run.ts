@@ -1,5 +1,4 @@
 import { statSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { errorOfPlain, messageOf, TundraError } from '../base/errors.js';
 import type { OperationEvent } from '../base/events.js';
 import { interrupted } from '../base/interruption.js';
@@ -229,7 +228,7 @@ function sharedAt(bound: PathKey | undefined): PathKey[] {
 }
 
 function sharesFor(
-  { tellFiles }: Session,
+  { tellFiles, processors }: Session,
   { sets, map }: RestorePlan,
   { ignoreErrors }: RunOptions,
   action: RestoreThreadInput['action'],
@@ -243,7 +242,7 @@ function sharesFor(
     tellFiles ||
     (action.kind === 'restore' && action.renames.size > 0) ||
     (action.kind === 'compare' && action.rules.length > 0);
-  return isOne ? 1 : Math.min(mostShares, availableParallelism());
+  return isOne ? 1 : Math.min(mostShares, processors);
 }
 
 /** Where the volumes of a plan come from: cold storage must be asked first. */

@@ -40,6 +40,8 @@ export interface Session {
   events: EventSink;
   /** Whether single files are to be told: the verbosity or a machine log asks for it. */
   tellFiles: boolean;
+  /** How many processors to keep busy. */
+  processors: number;
   /** Raised when the run is to end at once: storage calls fail from then on. */
   interruption?: AbortSignal | undefined;
 }

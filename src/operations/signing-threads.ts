@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import {
   compileSigningKernel,
@@ -75,8 +74,8 @@ export class SigningThreads {
   readonly #startSigner: typeof startSigner;
 
   /** @param threadCount besides the calling one; none: files are not read by this at all */
-  constructor(threadCount = Math.min(availableParallelism() - 1, mostThreads), start = startSigner) {
-    this.#threadCount = threadCount;
+  constructor(threadCount: number, start = startSigner) {
+    this.#threadCount = Math.min(threadCount, mostThreads);
     this.#startSigner = start;
   }
 

@@ -21,7 +21,7 @@ const MAX_THREADS = 8;
 export interface CompressPoolOptions {
   /** `fast` if absent. */
   effort?: DeflateEffort | undefined;
-  /** Worker threads; as many as there are processors, 8 at most, if absent. */
+  /** Worker threads, 8 at most; as many as there are processors if absent. */
   threads?: number | undefined;
 }
 
@@ -53,7 +53,7 @@ export class CompressPool implements ChunkCompressor {
 
   constructor(options: CompressPoolOptions = {}) {
     this.#effort = options.effort ?? 'fast';
-    this.#threadCount = Math.max(1, options.threads ?? Math.min(MAX_THREADS, availableParallelism()));
+    this.#threadCount = Math.max(1, Math.min(MAX_THREADS, options.threads ?? availableParallelism()));
   }
 
   boundBytes(chunkBytes: number): number {

@@ -80,6 +80,7 @@ export class ColdTrial extends Trial {
       now: () => secondsOf(step),
       events: () => {},
       tellFiles: false,
+      processors: 2,
     };
     try {
       await withSession(settings, (session) =>

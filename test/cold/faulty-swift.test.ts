@@ -171,6 +171,7 @@ function operationsOf(
     now: () => atSeconds,
     events: (event) => event.kind === 'message' && event.level !== 'debug' && tell(event.text),
     tellFiles: false,
+    processors: 2,
   });
   return {
     backup: async (mode, step) => {

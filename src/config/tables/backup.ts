@@ -133,9 +133,9 @@ export const backupOptions = [
     since: '3',
     kind: 'count',
     value: 'N',
-    help: 'volumes to send at once (1)',
+    help: 'volumes to send at once (1), and processors to keep busy at most, from 2 on (all)',
     group,
-    commands: [...backups, 'replicate'],
+    commands: [...backups, 'restore', 'verify', 'drill', 'replicate'],
   },
   {
     name: 'fail',
