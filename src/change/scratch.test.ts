@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -58,6 +58,28 @@ describe('Scratch', () => {
     scratch.discard();
     assert.equal(scratch.sizeBytes, 0);
     assert.equal(scratch.read(0, 1).length, 0);
+  });
+
+  it('takes no room for what is zeros, in the middle and at the end', (t) => {
+    const { scratch, folder } = scratchIn(t);
+    const data = randomBytes(5000);
+    scratch.write(data);
+    for (let i = 0; i < 300; i++) scratch.write(Buffer.alloc(100_000));
+    scratch.write(data);
+    scratch.write(Buffer.alloc(10_000_000));
+    assert.ok(data.equals(scratch.read(0, data.length)));
+    assert.ok(data.equals(scratch.read(30_005_000, data.length)));
+    assert.ok(Buffer.alloc(70_000).equals(scratch.read(scratch.sizeBytes - 70_000, 100_000)));
+    const open = readdirSync('/proc/self/fd').map((fd) => `/proc/self/fd/${fd}`);
+    const own = open.filter((path) => {
+      try {
+        return readlinkSync(path).startsWith(folder);
+      } catch {
+        return false; // the handle of the listing
+      }
+    });
+    assert.equal(own.length, 1);
+    assert.ok(statSync(own[0] as string).blocks * 512 < 5_000_000);
   });
 
   it('never writes into a file that is there', (t) => {

@@ -1,14 +1,20 @@
 import { closeSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { TundraError } from '../base/errors.js';
-import { onDisk, temporaryPlace, writeAllSync } from '../base/local-disk.js';
+import { onDisk, temporaryPlace } from '../base/local-disk.js';
+import { SparseFile } from '../base/sparse-file.js';
 
 const memoryLimitBytes = 4 * 1024 * 1024;
 
-/** Bytes written once from the start and then read anywhere: in memory while small, else in a nameless file. */
+/**
+ * Bytes written once from the start and then read anywhere: in memory while small, else in a nameless file, which has holes
+ * where a large file mostly has.
+ */
 export class Scratch {
   readonly #makePath: () => string;
   #memory = Buffer.alloc(0);
   #fd: number | undefined;
+  /** Writes the file; undefined once something was read. */
+  #file: SparseFile | undefined;
   #path = '';
   #readBuffer = Buffer.alloc(0);
   sizeBytes = 0;
@@ -28,8 +34,7 @@ export class Scratch {
     const end = this.sizeBytes + bytes.length;
     if (this.#fd === undefined && end > memoryLimitBytes) this.#moveToFile();
     if (this.#fd !== undefined) {
-      const fd = this.#fd;
-      onDisk(temporaryPlace, this.#path, () => writeAllSync(fd, bytes, this.sizeBytes));
+      onDisk(temporaryPlace, this.#path, () => this.#writer.write(bytes));
     } else {
       if (end > this.#memory.length) this.#grow(end);
       this.#memory.set(bytes, this.sizeBytes);
@@ -41,6 +46,10 @@ export class Scratch {
   read(position: number, length: number): Uint8Array {
     const size = Math.max(0, Math.min(length, this.sizeBytes - position));
     if (this.#fd === undefined) return this.#memory.subarray(position, position + size);
+    if (this.#file !== undefined) {
+      onDisk(temporaryPlace, this.#path, () => this.#writer.finish());
+      this.#file = undefined;
+    }
     if (this.#readBuffer.length < size) this.#readBuffer = Buffer.allocUnsafeSlow(size);
     let filled = 0;
     while (filled < size) {
@@ -54,8 +63,14 @@ export class Scratch {
   discard(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
+    this.#file = undefined;
     this.#memory = Buffer.alloc(0);
     this.sizeBytes = 0;
+  }
+
+  get #writer(): SparseFile {
+    if (this.#file === undefined) throw new Error('a scratch is written before it is read');
+    return this.#file;
   }
 
   #grow(atLeast: number): void {
@@ -74,8 +89,8 @@ export class Scratch {
       unlinkSync(path);
       return fd;
     });
-    const fd = this.#fd;
-    onDisk(temporaryPlace, path, () => writeAllSync(fd, this.#memory.subarray(0, this.sizeBytes), 0));
+    this.#file = new SparseFile(this.#fd);
+    onDisk(temporaryPlace, path, () => this.#writer.write(this.#memory.subarray(0, this.sizeBytes)));
     this.#memory = Buffer.alloc(0);
   }
 }

@@ -33,12 +33,12 @@ import {
   parentKey,
   slashPath,
 } from '../base/path-key.js';
+import { SparseFile } from '../base/sparse-file.js';
 import type { XattrTarget } from '../base/xattrs.js';
 import { hardLinkGroup } from '../format/tar/records.js';
 import { relink, sameContents, tryLink } from './hard-links.js';
 import { type Linked, type LinkGroups, linkedOf } from './link-groups.js';
 import type { RecordWriter } from './record-writer.js';
-import { SparseFile } from './sparse-file.js';
 import { removeLeftovers, temporaryPrefix } from './temporary.js';
 
 export interface TreeWriterOptions {
