@@ -243,6 +243,29 @@ suite('DeflateKernel', () => {
     assert.ok(fast! < best + 20_000, `${fast} ${best}`);
   });
 
+  test('bytes above 127 are not taken for noise', () => {
+    const cyrillic = Buffer.from(
+      prose(300_000, 23)
+        .toString('latin1')
+        .replace(/[a-z]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 0x3d0)),
+    );
+    const samples = { cyrillic, high: prose(300_000, 23).map((byte) => byte | 0x80) };
+    for (const [name, bytes] of Object.entries(samples)) {
+      const [fast] = roundTrip(bytes);
+      const zlib = deflateRawSync(bytes, { level: 1, memLevel: 9 }).length;
+      assert.ok(fast! < zlib * 1.02, `${name}: ${fast} ${zlib}`);
+    }
+  });
+
+  test('files of noise that stand there twice are stored once', () => {
+    for (const sizeBytes of [8192, 16_384]) {
+      const files = Array.from({ length: 12 }, (_, i) => noise(sizeBytes, 30 + i));
+      const bytes = Buffer.concat(files.flatMap((file) => [Buffer.alloc(512, 65), file, file]));
+      const [fast] = roundTrip(bytes);
+      assert.ok(fast! < bytes.length * 0.7, `${sizeBytes}: ${fast} of ${bytes.length}`);
+    }
+  });
+
   test('a chunk goes on where the one before it ended', () => {
     const bytes = Buffer.concat([prose(200_000, 16), noise(50_000, 17), prose(150_000, 16)]);
     for (const effort of deflateEfforts) {

@@ -227,8 +227,10 @@ export class TreeWriter {
 
   /** Whether nothing can be at the place of a file, unless the backup holds its path twice. */
   #isFree(key: PathKey, attributes: Attributes): boolean {
-    const isOneName = this.#options.links === undefined || hardLinkGroup(attributes.records) === undefined;
-    return isOneName && this.#open.at(-1)?.isOwn === true && !this.#isShared(key) && !this.#mayMeet(key);
+    const parent = this.#open.at(-1);
+    // Where records are set a run that is ended at once may stop, in the middle of a file.
+    const isPlain = attributes.records === undefined && parent?.givesAcl === false;
+    return isPlain && parent.isOwn && !this.#isShared(key) && !this.#mayMeet(key);
   }
 
   /** Who owns a file just made in the innermost directory. */

@@ -133,7 +133,7 @@ export const backupOptions = [
     since: '3',
     kind: 'count',
     value: 'N',
-    help: 'volumes to send at once (1), and processors to keep busy at most, from 2 on (all)',
+    help: 'volumes to send at once (1); threads that compress, sign or restore, from 2 on (one a processor)',
     group,
     commands: [...backups, 'restore', 'verify', 'drill', 'replicate'],
   },
