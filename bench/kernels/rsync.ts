@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DeltaBuilder } from '../../src/rsync/delta-builder.js';
+import { heldEntries } from '../../src/rsync/entry-room.fixture.js';
 import { loadKernel } from '../../src/rsync/kernel.js';
 import { Patcher } from '../../src/rsync/patcher.js';
 import { below, randomBytes, seededRandom } from '../../src/rsync/samples.fixture.js';
@@ -24,7 +25,10 @@ interface Builders {
 export async function rsyncKernels(folder: string, sizeBytes: number, rounds: number): Promise<Comparison> {
   const hasRdiff = versionOf('rdiff') !== undefined;
   const kernel = loadKernel();
-  const builders = { signatures: new SignatureBuilder(kernel, 512), deltas: new DeltaBuilder(kernel) };
+  const builders = {
+    signatures: new SignatureBuilder(kernel, 512),
+    deltas: new DeltaBuilder(kernel, heldEntries),
+  };
   const file = (name: string, bytes: Uint8Array) => {
     writeFileSync(join(folder, name), bytes);
     return join(folder, name);

@@ -4,6 +4,7 @@
  * else as messages.
  */
 import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { emptyAttributes } from '../base/attributes.js';
 import { messageOf, type PlainError, plainError } from '../base/errors.js';
@@ -59,6 +60,8 @@ export interface BackupThreadJob {
   fileListFile: string | undefined;
   /** How many processors to keep busy. */
   processors: number;
+  /** Folder for temporary files. */
+  tempDir: string;
   /** Whether each new, changed or deleted path is to be told. */
   tellFiles: boolean;
   /** Where an interrupted set is gone on with. */
@@ -86,6 +89,7 @@ class SourceThread {
   readonly #counts = emptyCounts();
   readonly #files: FilePacker;
   readonly #events: EventBatch;
+  #scratchFiles = 0;
   /** Sizes of what was packed, but for files. */
   #changedBytes = 0;
 
@@ -112,6 +116,7 @@ class SourceThread {
       followLinks: input.followLinks,
       maxBlockSizeBytes: job.maxBlockSizeBytes,
       processors: job.processors,
+      makeScratchPath: () => join(job.tempDir, `signature.${process.pid}.${this.#scratchFiles++}`),
       warn: (key, text) => this.#warn(key, cannotProcess, text),
       fail: (key, error, detail) => this.#fail(key, error, detail),
     });

@@ -401,7 +401,7 @@ async function countOnly(
 
 /** What the source side is to do, as a dry run has it: nothing is written. */
 function jobOf(
-  { archive, processors, tellFiles }: Session,
+  { archive, processors, tempFolder, tellFiles }: Session,
   { maxBlockSizeBytes, dryRun }: BackupOptions,
   knownSignatures: string[],
   ring: SlotRing,
@@ -415,6 +415,7 @@ function jobOf(
     signatureFile: undefined,
     fileListFile: undefined,
     processors,
+    tempDir: tempFolder,
     tellFiles,
     resume: undefined,
   };

@@ -6,6 +6,7 @@ import { after, before, describe, it, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { DeltaBuilder } from '../rsync/delta-builder.js';
+import { heldEntries } from '../rsync/entry-room.fixture.js';
 import { loadKernel } from '../rsync/kernel.js';
 import { applyDelta } from '../rsync/patcher.js';
 import { randomBytes, seededRandom } from '../rsync/samples.fixture.js';
@@ -21,7 +22,7 @@ const folder = mkdtempSync(join(tmpdir(), 'tundra-delta-reader-'));
 const path = join(folder, 'file');
 const kernel = loadKernel();
 const builder = new SignatureBuilder(kernel, 512);
-const delta = new DeltaBuilder(kernel);
+const delta = new DeltaBuilder(kernel, heldEntries);
 const buffer = Buffer.alloc(128 * 1024);
 const pool = randomBytes(seededRandom(1), 3_000_000);
 

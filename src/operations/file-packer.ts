@@ -4,6 +4,7 @@ import { fileStamp, isSettled } from '../base/file-stamp.js';
 import { diskPath, type PathKey } from '../base/path-key.js';
 import type { BackupCounts } from '../base/statistics.js';
 import type { SignatureFileWriter } from '../chain/signature-file.js';
+import { Scratch } from '../change/scratch.js';
 import { blockSizeBytes } from '../format/difftar.js';
 import { DeltaBuilder } from '../rsync/delta-builder.js';
 import { loadKernel } from '../rsync/kernel.js';
@@ -34,6 +35,8 @@ export interface FilePackerOptions {
   maxBlockSizeBytes: number;
   /** How many to keep busy. */
   processors: number;
+  /** Names a new temporary file. */
+  makeScratchPath: () => string;
   warn(key: PathKey, text: string): void;
   /** A path could not be backed up, or not to its end. */
   fail(key: PathKey, error: unknown, detail?: string): void;
@@ -69,7 +72,7 @@ export class FilePacker {
     this.#threads = new SigningThreads(options.processors - 1);
     const kernel = loadKernel();
     this.#signatureBuilder = new SignatureBuilder(kernel, signatureBlockSize(0));
-    this.#deltaBuilder = new DeltaBuilder(kernel);
+    this.#deltaBuilder = new DeltaBuilder(kernel, { makeFile: () => new Scratch(options.makeScratchPath) });
   }
 
   /** What was read so far of a file that is not packed yet. */
@@ -116,6 +119,7 @@ export class FilePacker {
       delta.update(new Uint8Array(0));
     } catch (error) {
       if (!(error instanceof TundraError) || error.code !== 'format') throw error;
+      delta.release();
       this.#options.warn(entry.key, `signature is unusable (${error.message}): sending the whole file`);
       return this.addWhole(entry) ? 'snapshot' : undefined;
     }
@@ -142,9 +146,10 @@ export class FilePacker {
     }
   }
 
-  /** Ends its threads. */
+  /** Ends its threads, and removes its temporary file. */
   close(): void {
     this.#threads.stop();
+    this.#deltaBuilder.release();
   }
 
   #open(entry: SourceEntry): OpenedFile | undefined {

@@ -1,6 +1,7 @@
 import { TundraError } from '../base/errors.js';
 import { GatheredBytes } from './gathered.js';
-import type { Kernel } from './kernel.js';
+import type { DeltaOwner, Kernel } from './kernel.js';
+import { type EntryRoom, OldEntries, outOfMemory } from './old-entries.js';
 import {
   entrySizeBytes,
   parseSignatureHeader,
@@ -11,9 +12,6 @@ import {
 
 /** Longer blocks are valid, but not searched for: the search holds a whole one in memory. */
 const LONGEST_SEARCHED_BYTES = 16 << 20;
-/** Of a signature with more blocks or bytes than these only the beginning is searched for. */
-const MOST_BLOCKS = 2 ** 27;
-const MOST_ENTRY_BYTES = 2 ** 31;
 /** The kernel's answer when it has more to say than fits its output. */
 const OUTPUT_FULL = 1;
 /** Longest blocks for which sums that are known save something: longer ones are hashed one by one. */
@@ -24,7 +22,7 @@ const ENTRY_BYTES = 12;
 const LOOK_AGAIN_BYTES = 16 << 10;
 
 /** Goes up whenever the same files would give other bytes than before: a delta begun by another one cannot be gone on with. */
-export const deltaRevision = 1;
+export const deltaRevision = 2;
 
 /**
  * Makes the delta that turns an old file, known by its signature, into a new one. Call `begin`, `addSignature` with
@@ -34,31 +32,39 @@ export const deltaRevision = 1;
  * Where the new file's signature is made anyway, with blocks of the same size, its entries may come with the file
  * (`takesEntries`): what did not move is then found by comparing entries, without a second look at the file.
  *
- * How the file and the signature are cut into pieces does not show in the delta, nor do entries. Memory: about 22 bytes per block of
- * the old file (54 MB for 5 GB in blocks of 2048), given back at `finish` if it is more than 8 MiB.
+ * How the file and the signature are cut into pieces does not show in the delta, nor do entries.
+ *
+ * Memory: about 22 bytes per block of the old file, 50 MB at most, given back at `finish` if it is more than 8 MiB. Of a file of
+ * more than two million blocks (4 GB in blocks of 2048) the entries go to a file of ours. What has not moved is then found as
+ * before; what has, wherever one old block of so many (2 in a file of 8 GB, 16 in one of 50 GB) is in it: from there the blocks
+ * before and behind it are compared one by one.
  *
  * A second builder that begins on the same kernel ends the first, whose calls then throw an Error.
  */
-export class DeltaBuilder {
+export class DeltaBuilder implements DeltaOwner {
   readonly #kernel: Kernel;
   readonly #ready = new GatheredBytes();
   readonly #headerBytes = new Uint8Array(SIGNATURE_HEADER_BYTES);
+  readonly #entries: OldEntries;
   #header: SignatureHeader | undefined;
-  #signatureBytes = 0;
+  /** What came of the header. */
+  #headerSize = 0;
   #searching = false;
   /** Whether every block of the file so far came with its entry. */
   #blocksKnown = true;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, room: EntryRoom) {
     this.#kernel = kernel;
+    this.#entries = new OldEntries(kernel, room);
   }
 
   /** Forgets what was under way. */
   begin(): void {
     this.#kernel.release();
     this.#kernel.deltaOwner = this;
+    this.#entries.discard();
     this.#header = undefined;
-    this.#signatureBytes = 0;
+    this.#headerSize = 0;
     this.#searching = false;
     this.#blocksKnown = true;
   }
@@ -69,13 +75,13 @@ export class DeltaBuilder {
     if (this.#searching) throw new Error('addSignature after update');
     let at = 0;
     if (this.#header === undefined) {
-      at = Math.min(bytes.length, SIGNATURE_HEADER_BYTES - this.#signatureBytes);
-      this.#headerBytes.set(bytes.subarray(0, at), this.#signatureBytes);
-      this.#signatureBytes += at;
-      if (this.#signatureBytes < SIGNATURE_HEADER_BYTES) return;
+      at = Math.min(bytes.length, SIGNATURE_HEADER_BYTES - this.#headerSize);
+      this.#headerBytes.set(bytes.subarray(0, at), this.#headerSize);
+      this.#headerSize += at;
+      if (this.#headerSize < SIGNATURE_HEADER_BYTES) return;
       this.#openDelta(parseSignatureHeader(this.#headerBytes));
     }
-    if (at < bytes.length) this.#addEntries(bytes.subarray(at));
+    this.#entries.add(bytes.subarray(at));
   }
 
   /** Whether `update` makes use of the entries of a signature with rollsum, 8 bytes of MD4 and blocks of this size. */
@@ -119,13 +125,20 @@ export class DeltaBuilder {
     return this.#ready.view();
   }
 
-  /** Ends a delta that will not be finished and gives back the memory of a large one. */
+  /** Ends a delta that will not be finished and gives back the memory and the file of a large one. */
   release(): void {
+    this.#entries.discard();
     if (this.#kernel.deltaOwner === this) this.#kernel.release();
+  }
+
+  /** For the kernel: not to be called by others. */
+  fetchEntries(at: number, firstBlock: number, blocks: number): void {
+    this.#entries.fetch(at, firstBlock, blocks);
   }
 
   #openDelta(header: SignatureHeader): void {
     this.#header = header;
+    this.#entries.begin(entrySizeBytes(header));
     const searched = header.blockSizeBytes <= LONGEST_SEARCHED_BYTES;
     const opened = this.#kernel.calls.openDelta(
       searched ? header.blockSizeBytes : 1,
@@ -136,33 +149,14 @@ export class DeltaBuilder {
     if (!opened) throw outOfMemory();
   }
 
-  #addEntries(bytes: Uint8Array): void {
-    const kept = bytes.subarray(0, Math.max(0, this.#entryRoom()));
-    this.#signatureBytes += bytes.length;
-    if (kept.length === 0) return;
-    // Addresses past 2 GiB come out of the kernel as negative numbers.
-    const at = this.#kernel.calls.growEntries(kept.length) >>> 0;
-    if (at === 0) throw outOfMemory();
-    this.#kernel.memory.set(kept, at);
-  }
-
-  /** Bytes of entries that may still be searched for. */
-  #entryRoom(): number {
-    const header = this.#header!;
-    if (header.blockSizeBytes > LONGEST_SEARCHED_BYTES) return 0;
-    const entrySize = entrySizeBytes(header);
-    const most = Math.min(MOST_BLOCKS, Math.floor(MOST_ENTRY_BYTES / entrySize)) * entrySize;
-    return most - (this.#signatureBytes - SIGNATURE_HEADER_BYTES);
-  }
-
   #startSearch(): void {
     this.#checkOwner();
     if (this.#searching) return;
-    const entryBytes = this.#signatureBytes - SIGNATURE_HEADER_BYTES;
-    if (this.#header === undefined || entryBytes % entrySizeBytes(this.#header) !== 0) {
-      throw new TundraError('format', 'a signature is cut short');
-    }
-    if (!this.#kernel.calls.startSearch()) throw outOfMemory();
+    if (this.#header === undefined) throw new TundraError('format', 'a signature is cut short');
+    this.#entries.finish();
+    const { blocks, step } = this.#entries;
+    const searched = this.#header.blockSizeBytes <= LONGEST_SEARCHED_BYTES ? blocks : 0;
+    if (!this.#kernel.calls.startSearch(searched, step)) throw outOfMemory();
     this.#searching = true;
   }
 
@@ -217,10 +211,3 @@ export class DeltaBuilder {
 }
 
 const noEntries = new Uint8Array(0);
-
-function outOfMemory(): TundraError {
-  return new TundraError('generic', 'no memory to search a file for its old blocks', {
-    advice: 'Raise --max-blocksize, or leave the file out.',
-    retry: 'later',
-  });
-}

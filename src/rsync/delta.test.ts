@@ -2,13 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TundraError } from '../base/errors.js';
 import { DeltaBuilder } from './delta-builder.js';
+import { heldEntries, someEntries } from './entry-room.fixture.js';
 import { loadKernel } from './kernel.js';
 import { applyDelta } from './patcher.js';
 import { below, cutAtRandom, editedPair, randomBytes, seededRandom } from './samples.fixture.js';
 import { SignatureBuilder } from './signature-builder.js';
 
 const kernel = loadKernel();
-const deltas = new DeltaBuilder(kernel);
+const deltas = new DeltaBuilder(kernel, heldEntries);
+/** One that holds few entries. */
+const room = someEntries(16);
+const sparing = new DeltaBuilder(kernel, room);
 
 function sign(bytes: Uint8Array, blockSizeBytes: number): Uint8Array {
   const builder = new SignatureBuilder(kernel, blockSizeBytes);
@@ -16,15 +20,20 @@ function sign(bytes: Uint8Array, blockSizeBytes: number): Uint8Array {
   return builder.finish();
 }
 
-function delta(signature: Uint8Array, after: Uint8Array): Buffer {
-  deltas.begin();
-  deltas.addSignature(signature);
-  return Buffer.concat([Buffer.from(deltas.update(after)), deltas.finish()]);
+function delta(signature: Uint8Array, after: Uint8Array, builder = deltas): Buffer {
+  builder.begin();
+  builder.addSignature(signature);
+  return Buffer.concat([Buffer.from(builder.update(after)), builder.finish()]);
 }
 
 /** The delta between two files, after checking that it makes the second from the first. */
-function checkedDelta(before: Uint8Array, after: Uint8Array, blockSizeBytes: number): Buffer {
-  const made = delta(sign(before, blockSizeBytes), after);
+function checkedDelta(
+  before: Uint8Array,
+  after: Uint8Array,
+  blockSizeBytes: number,
+  builder = deltas,
+): Buffer {
+  const made = delta(sign(before, blockSizeBytes), after, builder);
   const patched = applyDelta(before, made, after.length);
   assert.ok(
     Buffer.from(patched).equals(after),
@@ -141,17 +150,18 @@ function deltaWithEntries(
   after: Uint8Array,
   blockSize: number,
   blocks: number,
+  builder = deltas,
 ): Buffer {
-  const builder = new SignatureBuilder(kernel, blockSize);
+  const signatures = new SignatureBuilder(kernel, blockSize);
   const made: Uint8Array[] = [];
-  deltas.begin();
-  deltas.addSignature(signature);
-  assert.ok(deltas.takesEntries(blockSize));
+  builder.begin();
+  builder.addSignature(signature);
+  assert.ok(builder.takesEntries(blockSize));
   for (let at = 0; at < after.length; at += blocks * blockSize) {
     const chunk = after.subarray(at, at + blocks * blockSize);
-    made.push(deltas.update(chunk, builder.update(chunk)).slice());
+    made.push(builder.update(chunk, signatures.update(chunk)).slice());
   }
-  made.push(deltas.finish());
+  made.push(builder.finish());
   return Buffer.concat(made);
 }
 
@@ -265,6 +275,113 @@ test('memory of a large file is given back', () => {
   assert.ok(checkedDelta(before, before, 512).length < 20);
 });
 
+test('files of which few blocks are held come back, whatever they are', () => {
+  const random = seededRandom(16);
+  const blockSizes = [1, 2, 7, 16, 100, 512, 700, 2048, 16_384, 16_385];
+  for (let round = 0; round < 400; round++) {
+    const { before, after } = editedPair(random, 100_000);
+    checkedDelta(before, after, blockSizes[round % blockSizes.length]!, sparing);
+  }
+  assert.ok(room.made > 200);
+  assert.equal(room.open, 0);
+});
+
+test('where few blocks are held the delta is the same but for short pieces that moved', () => {
+  const random = seededRandom(17);
+  const blockSize = 64;
+  // Held are 9 to 16 blocks of these 250 to 8000: every 16th to every 512th.
+  for (let round = 0; round < 200; round++) {
+    const before = randomBytes(random, 16_000 + below(random, round % 2 === 0 ? 16_000 : 500_000));
+    const blocks = Math.ceil(before.length / blockSize);
+    const step = 2 ** Math.ceil(Math.log2(blocks / 16));
+    let after = Uint8Array.from(before);
+    for (let changes = below(random, 5); changes > 0; changes--) {
+      const at = below(random, after.length - 3000);
+      after.set(randomBytes(random, below(random, 3000)), at);
+    }
+    // What is moved holds a block that can be found; from the bytes before that no more than 64 KiB can be held back.
+    const reach = Math.min(step * blockSize + blockSize, 60_000);
+    if (step * blockSize < reach && before.length > 4 * reach) {
+      const from = below(random, after.length - 2 * reach);
+      const to = below(random, from);
+      const moved = after.subarray(from, from + 2 * reach);
+      const [head, middle, rest] = [
+        after.subarray(0, to),
+        after.subarray(to, from),
+        after.subarray(from + 2 * reach),
+      ];
+      after = Buffer.concat([head, moved, middle, rest]);
+    }
+    const signature = sign(before, blockSize);
+    const expected = delta(signature, after);
+    const made = checkedDelta(before, after, blockSize, sparing);
+    assert.ok(
+      made.length <= expected.length + 2 * step * blockSize + 100,
+      `round ${round}: ${made.length} instead of ${expected.length} bytes, step ${step}`,
+    );
+  }
+});
+
+test('where few blocks are held, what was changed in place and what was put between are found as ever', () => {
+  const random = seededRandom(18);
+  for (let round = 0; round < 100; round++) {
+    const before = randomBytes(random, 30_000 + below(random, 100_000));
+    const changed = Uint8Array.from(before);
+    for (let changes = below(random, 6); changes > 0; changes--) {
+      const at = below(random, before.length - 1000);
+      changed.set(randomBytes(random, below(random, 1000)), at);
+    }
+    // A block that is held, of which there is one in 8 KiB, follows.
+    const at = below(random, before.length - 9000);
+    const after =
+      round % 2 === 0
+        ? changed
+        : Buffer.concat([before.subarray(0, at), Buffer.from('between'), before.subarray(at)]);
+    const signature = sign(before, 128);
+    const expected = delta(signature, after);
+    assert.ok(delta(signature, after, sparing).equals(expected), `round ${round}`);
+    const blocks = 1 + below(random, 300);
+    const beside = deltaWithEntries(signature, after, 128, blocks, sparing);
+    assert.ok(beside.equals(expected), `round ${round}, with entries of ${blocks} blocks each`);
+  }
+});
+
+test('where few blocks are held, neither cuts nor entries show in the delta', () => {
+  const random = seededRandom(19);
+  for (let round = 0; round < 100; round++) {
+    const { before, after } = editedPair(random, 300_000);
+    const blockSize = [512, 64, 700, 2048][round % 4]!;
+    const signature = sign(before, blockSize);
+    const expected = delta(signature, after, sparing);
+    assert.ok(
+      deltaWithEntries(signature, after, blockSize, 1 + below(random, 500), sparing).equals(expected),
+      `round ${round}: entries`,
+    );
+    sparing.begin();
+    for (const piece of cutAtRandom(random, signature, 500)) sparing.addSignature(piece);
+    const pieces: Uint8Array[] = [];
+    for (const piece of cutAtRandom(random, after, 20_000)) pieces.push(sparing.update(piece).slice());
+    pieces.push(sparing.finish());
+    assert.ok(Buffer.concat(pieces).equals(expected), `round ${round}: cuts`);
+  }
+});
+
+test('memory does not grow with a file of very many blocks', () => {
+  const entries = new Uint8Array(12 * 500_000);
+  const random = seededRandom(20);
+  for (let at = 0; at < entries.length; at++) entries[at] = random() * 256;
+  const held = someEntries(2 ** 16);
+  const builder = new DeltaBuilder(kernel, held);
+  builder.begin();
+  builder.addSignature(sign(new Uint8Array(0), 2048));
+  for (let round = 0; round < 10; round++) builder.addSignature(entries);
+  builder.update(randomBytes(random, 100_000));
+  assert.ok(kernel.memory.length < 6 << 20, `${kernel.memory.length} bytes`);
+  assert.equal(held.open, 1);
+  builder.release();
+  assert.equal(held.open, 0);
+});
+
 test('very long blocks are not searched for, but the delta is right', () => {
   const before = randomBytes(seededRandom(9), 1000);
   assert.ok(checkedDelta(before, before, 0xffffffff).length > 1000);
@@ -296,10 +413,10 @@ test('random entries under a valid header do no harm', () => {
 });
 
 test('a builder whose kernel was taken says so', () => {
-  const other = new DeltaBuilder(kernel);
+  const other = new DeltaBuilder(kernel, heldEntries);
   deltas.begin();
   deltas.addSignature(sign(new Uint8Array(5), 512));
   other.begin();
   assert.throws(() => deltas.update(new Uint8Array(5)), /another took its kernel/);
-  assert.throws(() => new DeltaBuilder(kernel).finish(), /not begun/);
+  assert.throws(() => new DeltaBuilder(kernel, heldEntries).finish(), /not begun/);
 });

@@ -10,7 +10,8 @@ export interface KernelCalls {
   /** 0: no memory; the same for the next two. */
   openDelta(blockSizeBytes: number, strongSizeBytes: number, rabinKarp: number, blake2: number): number;
   growEntries(sizeBytes: number): number;
-  startSearch(): number;
+  thinEntries(from: number, first: number, every: number): number;
+  startSearch(blocks: number, every: number): number;
   inputRoom(): number;
   inputAt(): number;
   inputCame(sizeBytes: number): void;
@@ -24,6 +25,12 @@ export interface KernelCalls {
   clearOutput(): void;
 }
 
+/** Whose delta the kernel makes. */
+export interface DeltaOwner {
+  /** Puts the entries of old blocks to an address of the kernel's memory. */
+  fetchEntries(at: number, firstBlock: number, blocks: number): void;
+}
+
 /** Memory that a kernel may keep between files: enough for the index of a file of a few hundred megabytes. */
 const KEPT_MEMORY_BYTES = 8 << 20;
 
@@ -33,7 +40,7 @@ const KEPT_MEMORY_BYTES = 8 << 20;
  */
 export class Kernel {
   /** The delta under way, which owns the search part of the memory. */
-  deltaOwner: object | undefined;
+  deltaOwner: DeltaOwner | undefined;
   readonly signInput: number;
   readonly signOutput: number;
   readonly openBlockState: number;
@@ -46,7 +53,7 @@ export class Kernel {
 
   constructor(module: WebAssembly.Module) {
     this.#module = module;
-    const { exports } = new WebAssembly.Instance(module);
+    const exports = this.#instantiate();
     this.#calls = exports as unknown as KernelCalls;
     this.#linear = exports.memory as WebAssembly.Memory;
     this.#bytes = new Uint8Array(this.#linear.buffer);
@@ -74,10 +81,17 @@ export class Kernel {
   release(): void {
     this.deltaOwner = undefined;
     if (this.memory.byteLength <= KEPT_MEMORY_BYTES) return;
-    const { exports } = new WebAssembly.Instance(this.#module);
+    const exports = this.#instantiate();
     this.#calls = exports as unknown as KernelCalls;
     this.#linear = exports.memory as WebAssembly.Memory;
     this.#bytes = new Uint8Array(this.#linear.buffer);
+  }
+
+  #instantiate(): Record<string, unknown> {
+    // Numbers past 2 GiB come out of the kernel as negative ones.
+    const fetchEntries = (at: number, firstBlock: number, blocks: number) =>
+      this.deltaOwner?.fetchEntries(at >>> 0, firstBlock >>> 0, blocks);
+    return new WebAssembly.Instance(this.#module, { env: { fetchEntries } }).exports;
   }
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { needs } from '../../test/peers.js';
 import { DeltaBuilder } from './delta-builder.js';
+import { heldEntries } from './entry-room.fixture.js';
 import { loadKernel } from './kernel.js';
 import { applyDelta } from './patcher.js';
 import { editedPair, randomBytes, seededRandom } from './samples.fixture.js';
@@ -13,7 +14,7 @@ import { SignatureBuilder } from './signature-builder.js';
 
 const kernel = loadKernel();
 const signatures = new SignatureBuilder(kernel, 512);
-const deltas = new DeltaBuilder(kernel);
+const deltas = new DeltaBuilder(kernel, heldEntries);
 
 function sign(bytes: Uint8Array, blockSizeBytes: number): Buffer {
   signatures.reset(blockSizeBytes);

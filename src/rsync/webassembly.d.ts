@@ -6,7 +6,7 @@ declare namespace WebAssembly {
     private readonly compiled: never;
   }
   class Instance {
-    constructor(module: Module, imports?: { env: { memory: Memory } });
+    constructor(module: Module, imports?: { env: Record<string, Memory | ((...numbers: number[]) => void)> });
     readonly exports: Record<string, unknown>;
   }
   class Memory {

@@ -6,7 +6,7 @@
  * does not depend on how the file was cut into pieces.
  */
 import {
-  blockCount, buildIndex, find, holdsWeak, mayHold, openIndex, sameFour, strongMatches, strongOf, weakAt,
+  blockCount, buildIndex, find, holdsWeak, mayHold, openIndex, sameFour, step, strongMatches, strongOf, weakAt,
 } from './index';
 import { dropKnown, knownEntry, openKnown } from './known';
 import { DIGESTS } from './md4';
@@ -49,8 +49,13 @@ let offset: u64 = 0;
 /** The entries of the four blocks at `here`, if they are known; else 0: their sums were made. */
 let fourKnown: usize = 0;
 
-/** The block that would lengthen the last copy. */
+/**
+ * The block that would lengthen the last copy. Where not every block can be found it goes on in step with the new file, so
+ * that what was overwritten in place ends for the search where it does.
+ */
 let expected: u32 = 0;
+/** Offset in the new file where it is expected. */
+let expectedAt: u64 = 0;
 /** The rolling sum is that of `here`. */
 let summed: bool = false;
 /** The last thing found was a block, so the next one is likely to follow. */
@@ -74,12 +79,13 @@ export function openDelta(size: u32, strongSize: u32, rabinKarp: bool, blake2: b
   return true;
 }
 
-/** Call once all entries are there. False: no memory. */
-export function startSearch(): bool {
-  if (!buildIndex()) return false;
+/** Call once the entries are there: the first of `every` ones, of so many blocks. False: no memory. */
+export function startSearch(blocks: u32, every: u32): bool {
+  if (!buildIndex(blocks, every)) return false;
   literal = here = end = DELTA_AREA;
   offset = 0;
   expected = 0;
+  expectedAt = 0;
   summed = false;
   inRun = lanes;
   allowance = FIRST_ALLOWANCE;
@@ -131,6 +137,7 @@ export function passKnown(): u32 {
   while (literal < here) sendLiteral();
   emitCopy(<u64>expected * blockSize, <u64>count * blockSize);
   expected += count;
+  expectedAt = at + <u64>count * blockSize;
   summed = false;
   const passed = <usize>count * blockSize;
   const left = end - here;
@@ -163,14 +170,23 @@ export function search(final: bool): i32 {
       summed = true;
       matchHere();
     } else {
-      const limit = min<usize>(end - reach, literal + MAX_LITERAL);
+      let limit = min<usize>(end - reach, literal + MAX_LITERAL);
+      if (step > 1) limit = min<usize>(limit, DELTA_AREA + <usize>(expectedAt + blockSize - offset));
       const from = here;
       here = simdRoll ? rollToCandidate(here, blockSize, limit) : rollSingly(here, blockSize, limit);
       allowance += ALLOWANCE_PER_BYTE * <i64>(here - from);
+      if (step > 1) followInPlace();
       matchHere();
     }
   }
   return OUTPUT_FULL;
+}
+
+/** Has the expected block be the one that would begin at `here`, or began last, if no byte has moved since the last copy. */
+function followInPlace(): void {
+  if (offset + (here - DELTA_AREA) < expectedAt + blockSize) return;
+  expected++;
+  expectedAt += blockSize;
 }
 
 /** Finds a block that is the window at `here`, whose rolling sum is known, and takes it. */
@@ -237,6 +253,7 @@ function matchLanes(): bool {
       // One block changed in place: no need to roll through it.
       here += blockSize;
       expected++;
+      expectedAt += blockSize;
     } else {
       setSums(sum & 0xffff, sum >> 16);
       summed = true;
@@ -249,13 +266,31 @@ function matchLanes(): bool {
 
 /** The window at `here` is this block. */
 function take(block: u32): void {
+  const after = here + blockSize;
+  let blocks: u32 = 1;
+  // Where not every block can be found, those before it may be the end of the literal.
+  if (step > 1) {
+    while (block > 0 && here - literal >= blockSize && precedes(block - 1)) {
+      here -= blockSize;
+      block--;
+      blocks++;
+    }
+  }
   while (literal < here) sendLiteral();
-  emitCopy(<u64>block * blockSize, blockSize);
-  here += blockSize;
+  emitCopy(<u64>block * blockSize, <u64>blocks * blockSize);
+  here = after;
   literal = here;
-  expected = block + 1;
+  expected = block + blocks;
+  expectedAt = offset + (here - DELTA_AREA);
   summed = false;
   inRun = lanes;
+}
+
+/** Whether this block is the one that ends at `here`. Leaves the sums of the lanes alone, but for the first one's. */
+function precedes(block: u32): bool {
+  const start = here - blockSize;
+  sumWindow(start, blockSize);
+  return weakAt(block) == weak() && strongMatches(block, strongOf(start, blockSize));
 }
 
 function sendLiteral(): void {

@@ -1,4 +1,5 @@
 import { DeltaBuilder } from '../../../src/rsync/delta-builder.js';
+import { heldEntries, someEntries } from '../../../src/rsync/entry-room.fixture.js';
 import { type Kernel, loadKernel } from '../../../src/rsync/kernel.js';
 import { applyDelta, Patcher } from '../../../src/rsync/patcher.js';
 import { SignatureBuilder } from '../../../src/rsync/signature-builder.js';
@@ -70,7 +71,7 @@ export const signature: FuzzTarget = {
     '\xff\xff\xff\xff',
   ],
   async run(bytes, random) {
-    const builder = new DeltaBuilder(kernel());
+    const builder = new DeltaBuilder(kernel(), random.oneIn(2) ? someEntries(8) : heldEntries);
     builder.begin();
     const pieces: Buffer[] = [];
     try {
@@ -99,7 +100,7 @@ function signatureOf(file: Buffer, blockBytes: number): Buffer {
 }
 
 function deltaOf(signature: Buffer, file: Buffer): Buffer {
-  const builder = new DeltaBuilder(kernel());
+  const builder = new DeltaBuilder(kernel(), heldEntries);
   builder.begin();
   builder.addSignature(signature);
   return Buffer.concat([Buffer.from(builder.update(file)), Buffer.from(builder.finish())]);
