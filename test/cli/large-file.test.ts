@@ -1,6 +1,15 @@
 /** A large file that changes: it is read by several threads where there are processors for them. */
 import assert from 'node:assert/strict';
-import { closeSync, cpSync, openSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  openSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -82,4 +91,35 @@ describe('a large file that has changed', () => {
       await trial.run([...at(2000), 'incremental', trial.source, trial.url]);
       assert.deepEqual(await trial.restoredDifferences(describeTree(trial.source)), []);
     }));
+
+  it('is compared with a signature that is too long for memory', () =>
+    withTrial('plain', async (trial) => {
+      const path = join(trial.source, 'large');
+      const blockBytes = 512;
+      const write = (bytes: Uint8Array, place: number) => {
+        const writing = openSync(path, 'r+');
+        writeSync(writing, bytes, 0, bytes.length, place);
+        closeSync(writing);
+      };
+      const piece = randomBytes('piece', 4_000_000);
+      writeFileSync(path, '');
+      truncateSync(path, (2 ** 21 + 100_000) * blockBytes);
+      write(piece, 200_000_000);
+      const blocks = ['--max-blocksize', String(blockBytes)];
+      await trial.full(...blocks, ...at(0));
+      // Elsewhere, by an odd number of bytes; and something new where it was.
+      write(piece, 700_000_001);
+      write(randomBytes('new', 100_000), 201_000_000);
+      await sleep(settlingMs);
+      const before = sizeOfVolumes(trial.store);
+      await trial.run([...blocks, ...at(1000), 'incremental', trial.source, trial.url]);
+      const grownBytes = sizeOfVolumes(trial.store) - before;
+      assert.ok(grownBytes < 500_000, `${grownBytes} bytes`);
+      assert.deepEqual(await trial.restoredDifferences(describeTree(trial.source)), []);
+    }));
 });
+
+function sizeOfVolumes(folder: string): number {
+  const volumes = namesIn(folder).filter((name) => name.includes('.vol'));
+  return volumes.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+}
