@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, constants, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
@@ -166,6 +166,11 @@ export class LocalArchive {
 }
 
 async function* readPlain(path: string, gzipped: boolean): ByteStream {
+  if (!gzipped && (await stat(path)).size <= readBytes) {
+    // A long chain has a manifest for each set: a stream would take its whole buffer for it, twice.
+    yield await readFile(path);
+    return;
+  }
   const file = createReadStream(path, { highWaterMark: readBytes });
   // The callback is needed only because without one an error would have no receiver: the reader below gets it.
   const plain = gzipped ? pipeline(file, createGunzip({ chunkSize: readBytes }), () => {}) : file;

@@ -5,9 +5,10 @@ import type { PathKey } from '../base/path-key.js';
 import { accessPointBefore, type PlannedVolume } from '../chain/restore-plan.js';
 import type { RestoreShare } from '../chain/restore-shares.js';
 import type { Opener } from '../seal/cipher.js';
-import type { ReadableFile } from '../seal/unpacked-here.js';
+import { type ReadableFile, unpackedBeside } from '../seal/unpacked-here.js';
 import { ChannelSender, createChannel } from '../volume/channel.js';
 import type { VolumeSource } from '../volume/fetcher.js';
+import { NappingStreams } from '../volume/napping.js';
 import type { VolumeAnswer, VolumeBytes, VolumePlace } from './restore-thread.js';
 
 interface OpenVolume {
@@ -28,6 +29,8 @@ const manySetsBudgetBytes = 8 * 1024 * 1024;
 const fewestSlots = 4;
 const largestSlotBytes = 256 * 1024;
 const smallestSlotBytes = 8 * 1024;
+/** Of so many volumes only a few are open at a time, unless that took long. To open one takes a millisecond. */
+const nappingLimits = { mostOpen: 32, farBytes: 2 * 1024 * 1024, openingBytes: 256 * 1024 };
 /** The sets of a long chain ask for their first volumes together, and to open one takes memory for a moment. */
 const openedAtOnce = 4;
 
@@ -47,6 +50,8 @@ export class VolumeServer {
   readonly #slotCount: number;
   readonly #open = new Map<string, OpenVolume>();
   readonly #atOnce = new Gate(openedAtOnce);
+  /** For volumes of many sets. */
+  readonly #napping: NappingStreams | undefined;
   readonly #opening = new Set<Promise<unknown>>();
   /** How many shares have not read a volume yet. */
   readonly #readersLeft = new Map<PlannedVolume, number>();
@@ -76,6 +81,7 @@ export class VolumeServer {
     const sets = shares.reduce((sum, share) => sum + share.sets.length, 0);
     for (const volume of shares.flatMap((share) => share.sets.flat()))
       this.#readersLeft.set(volume, (this.#readersLeft.get(volume) ?? 0) + 1);
+    if (sets >= manySets && !this.#isForSeveral) this.#napping = new NappingStreams(nappingLimits);
     const budgetBytes = sets < manySets ? channelBudgetBytes : manySetsBudgetBytes;
     const channelBytes = Math.min(largestChannelBytes, budgetBytes / sets);
     const share = Math.floor(channelBytes / fewestSlots / 1024) * 1024;
@@ -125,9 +131,12 @@ export class VolumeServer {
       const { path, checked } = await this.#fetcher.take(volume);
       const needsSigner = encrypted && this.#requiredSigner !== undefined;
       const accessPoint = accessPointBefore(volume, this.#lowestWanted(place))?.offset;
-      if ((this.#isForSeveral || accessPoint !== undefined) && !needsSigner) {
-        const file = await this.#opener.readable(path, volume, name, checked, accessPoint);
-        if (file !== undefined) return file;
+      const napping = this.#napping;
+      if ((this.#isForSeveral || accessPoint !== undefined || napping !== undefined) && !needsSigner) {
+        const file = await this.#atOnce.run(() =>
+          this.#opener.readable(path, volume, name, checked, accessPoint),
+        );
+        if (file !== undefined) return napping ? napping.stream(() => unpackedBeside(file)) : file;
       }
       const { bytes, signedBy } = await this.#atOnce.run(() =>
         this.#opener.open(path, volume, name, checked),

@@ -6,7 +6,7 @@ import { gunzipFile, gunzipFrom } from './gzip.js';
 import { inflateHere } from './inflate-here.js';
 import { messageBytes, messageBytesFrom } from './library/message.js';
 import type { SessionKey } from './library/session-keys.js';
-import type { Unpacking } from './unpacking.js';
+import { pooled, type Unpacking } from './unpacking.js';
 
 /** A sealed file that any thread of this process can open by itself: plain data. */
 export interface ReadableFile {
@@ -29,17 +29,29 @@ const leapBytes = 4096;
  * The plaintext of a file, read, decrypted and decompressed in the calling thread: for one of several that have enough to
  * do. Errors: as of `Opener.open`, and of what that gives.
  */
-export async function* unpackedHere({ path, name, sealing, accessPoint }: ReadableFile): ByteStream {
+export function unpackedHere(file: ReadableFile): ByteStream {
+  return unpackedBy(here, file);
+}
+
+/** The same beside what the calling thread does; but of a file from an access point on that reads here. */
+export function unpackedBeside(file: ReadableFile): ByteStream {
+  return unpackedBy(pooled, file);
+}
+
+async function* unpackedBy(unpacking: Unpacking, readable: ReadableFile): ByteStream {
+  const { path, name, sealing, accessPoint } = readable;
+  const { pieceBytes } = unpacking;
   if (accessPoint === undefined) {
-    if (sealing.kind === 'gzip') yield* gunzipFile(path, name, here);
-    else if (sealing.kind === 'plain') yield* bytesReadHere(path);
-    else yield* messageBytes(path, name, sealing.key, sealing.isWhole, here);
+    if (sealing.kind === 'gzip') yield* gunzipFile(path, name, unpacking);
+    else if (sealing.kind === 'plain') yield* unpacking.fileBytes(path);
+    else yield* messageBytes(path, name, sealing.key, sealing.isWhole, unpacking);
     return;
   }
   const file = new FileReader(path, pieceBytes);
   try {
-    if (sealing.kind === 'gzip') yield* gunzipFrom(accessPoint, file, name, here);
-    else if (sealing.kind === 'message') yield* messageBytesFrom(accessPoint, file, name, sealing.key, here);
+    if (sealing.kind === 'gzip') yield* gunzipFrom(accessPoint, file, name, unpacking);
+    else if (sealing.kind === 'message')
+      yield* messageBytesFrom(accessPoint, file, name, sealing.key, unpacking);
     else {
       file.skip(accessPoint);
       yield* piecesOf(file, pieceBytes);

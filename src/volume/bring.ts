@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { giveBuffer, takeBuffer } from '../base/buffer-pool.js';
 import type { ByteStream } from '../base/bytes.js';
 import { type Retry, TundraError } from '../base/errors.js';
 import { type DiskPlace, diskError } from '../base/local-disk.js';
@@ -24,8 +25,9 @@ export interface BringOptions {
 
 /** A connection brings small pieces, and each write takes a turn of the thread pool. */
 const writtenBytes = 512 * 1024;
-/** Smaller files are hashed in one go: a stream's buffers take more memory, as there may be one for each of many sets. */
-const readWholeBytes = 512 * 1024;
+/** Smaller files are hashed without a stream, which takes more memory: there may be one for each of many sets. */
+const fewBytes = 512 * 1024;
+const fewAtOnceBytes = 64 * 1024;
 /** Smaller files are hashed by the time a thread has started. */
 const hashedHereBytes = 16 * 1024 * 1024;
 
@@ -159,12 +161,27 @@ async function hashFile(
   const digest = newDigest(volume);
   try {
     const { size } = await stat(path);
-    if (size <= readWholeBytes) return digest.update(await readFile(path)).digest('hex');
+    if (size <= fewBytes) return await hashFew(path, digest);
     if (thread !== undefined && size > hashedHereBytes) return await thread.hash(path, algorithmOf(volume));
     for await (const piece of createReadStream(path, { highWaterMark: 512 * 1024 }))
       digest.update(piece as Buffer);
   } catch (cause) {
     throw new TundraError('backend-not-found', `${volume.name} cannot be read from the storage`, { cause });
+  }
+  return digest.digest('hex');
+}
+
+async function hashFew(path: string, digest: Hash): Promise<string> {
+  const buffer = takeBuffer(fewAtOnceBytes);
+  const file = await open(path, 'r');
+  try {
+    for (let size = -1; size !== 0; ) {
+      size = (await file.read(buffer, 0, buffer.length)).bytesRead;
+      digest.update(buffer.subarray(0, size));
+    }
+  } finally {
+    giveBuffer(buffer);
+    await file.close();
   }
   return digest.digest('hex');
 }

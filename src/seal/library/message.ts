@@ -13,6 +13,9 @@ import { fitsPrefix, type SessionKey, unlock } from './session-keys.js';
 /** Messages up to this size are decrypted once and held; larger ones are decrypted a second time to be read. */
 const HELD_BYTES = 8 * 1024 * 1024;
 
+/** Read at once of the packets before the data, which mostly take less. */
+const HEAD_BYTES = 4096;
+
 /** What is known of a message before it is opened: nothing; that it is what was stored, by its hash; that it is whole. */
 export type Known = 'nothing' | 'stored' | 'whole';
 
@@ -223,7 +226,7 @@ async function isArmored(path: string): Promise<boolean> {
 
 /** Runs `look` over the packets before the data. */
 async function withHead<T>(path: string, name: string, look: (head: MessageHead) => T): Promise<T> {
-  const file = new PieceReader(pooled.fileBytes(path, 64 * 1024));
+  const file = new PieceReader(pooled.fileBytes(path, HEAD_BYTES));
   try {
     return look(await readHead(file));
   } catch (error) {
