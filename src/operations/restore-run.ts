@@ -15,7 +15,7 @@ import type {
   ShareResult,
   VolumeAnswer,
   VolumePlace,
-} from './restore-thread.js';
+} from './restore-messages.js';
 import { newTempPath, type Session, tell } from './session.js';
 import { ShareProgress } from './share-progress.js';
 import { cannotProcess } from './source-events.js';

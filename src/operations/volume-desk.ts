@@ -1,5 +1,5 @@
 import { errorOfPlain } from '../base/errors.js';
-import type { VolumeAnswer, VolumeBytes, VolumePlace } from './restore-thread.js';
+import type { VolumeAnswer, VolumeBytes, VolumePlace } from './restore-messages.js';
 
 /** Asks the main thread for volumes. */
 export class VolumeDesk {

@@ -9,7 +9,7 @@ import { type ReadableFile, unpackedBeside } from '../seal/unpacked-here.js';
 import { ChannelSender, createChannel } from '../volume/channel.js';
 import type { VolumeSource } from '../volume/fetcher.js';
 import { NappingStreams } from '../volume/napping.js';
-import type { VolumeAnswer, VolumeBytes, VolumePlace } from './restore-thread.js';
+import type { VolumeAnswer, VolumeBytes, VolumePlace } from './restore-messages.js';
 
 interface OpenVolume {
   volume: PlannedVolume;
