@@ -124,7 +124,10 @@ export class FilePacker {
       return this.addWhole(entry) ? 'snapshot' : undefined;
     }
     const opened = this.#open(entry);
-    if (opened === undefined) return undefined;
+    if (opened === undefined) {
+      delta.release();
+      return undefined;
+    }
     const { fd } = opened;
     let reader: DeltaReader | undefined;
     try {
@@ -142,6 +145,7 @@ export class FilePacker {
       return 'diff';
     } finally {
       reader?.close();
+      delta.release();
       closeSync(fd);
     }
   }

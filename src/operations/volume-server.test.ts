@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
 import type { ByteStream } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
 import { allKeys } from '../base/path-key.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
 import type { RestoreShare } from '../chain/restore-shares.js';
 import type { OpenedFile, Opener } from '../seal/cipher.js';
+import type { Channel } from '../volume/channel.js';
 import type { VolumeFetcher } from '../volume/fetcher.js';
+import { startThread, type ThreadMessage } from '../volume/threads.fixture.js';
 import { VolumeServer } from './volume-server.js';
 
 const volume = (number: number): PlannedVolume => ({
@@ -149,6 +155,96 @@ describe('VolumeServer', () => {
     }
     assert.deepEqual(log, ['freed', 'freed', 'released vol1']);
     await server.close();
+  });
+
+  describe('for many sets', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tundra-volume-server-'));
+    const sets = 60;
+    const contents = Array.from({ length: sets }, (_, set) => randomBytes(600_000 + set));
+    const paths = contents.map((_, set) => join(folder, `vol${set}`));
+    before(() => {
+      for (const [set, bytes] of contents.entries()) writeFileSync(paths[set]!, bytes);
+    });
+    after(() => rmSync(folder, { recursive: true }));
+
+    /** A server of plain volumes, all of which were asked for. */
+    async function allOpened() {
+      const fetcher = {
+        take: async ({ number }: PlannedVolume) => ({ path: paths[number], checked: undefined }),
+        release: async () => {},
+      } as unknown as VolumeFetcher;
+      const opener = {
+        readable: async (path, _, name) => ({
+          path,
+          name,
+          sealing: { kind: 'plain' },
+          accessPoint: undefined,
+        }),
+      } as Partial<Opener> as Opener;
+      const volumes = contents.map((_, set) => ({ ...volume(set), encrypted: false }));
+      const share = { range: allKeys, sets: volumes.map((each) => [each]) };
+      const server = new VolumeServer(fetcher, opener, [share], '', undefined, (error) => {
+        throw error;
+      });
+      const at = (set: number) => ({ share: 0, set, volume: set });
+      const channels: Channel[] = [];
+      for (const [set, each] of volumes.entries()) {
+        const answer = await server.open(at(set), each);
+        assert.ok('channel' in answer);
+        channels.push(answer.channel);
+        // The first number of the state: how many slots are filled.
+        const state = new Int32Array(answer.channel.state);
+        while (state[0] !== answer.channel.slotCount) await new Promise((resolve) => setImmediate(resolve));
+      }
+      /** What a thread makes of a volume. */
+      const read = async (set: number): Promise<ThreadMessage | undefined> => {
+        let result: ThreadMessage | undefined;
+        const channel = channels[set]!;
+        await startThread({ kind: 'receive', channel, pieces: Number.POSITIVE_INFINITY }, (message) => {
+          if (message.kind === 'free') server.slotFreed(at(set));
+          else result = message;
+        }).ended;
+        await server.release(at(set));
+        return result;
+      };
+      return { server, read };
+    }
+
+    function openFiles(): number {
+      const targets = readdirSync('/proc/self/fd').map((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`);
+        } catch {
+          return '';
+        }
+      });
+      return targets.filter((target) => target.startsWith(folder)).length;
+    }
+
+    const withoutProc = process.platform !== 'linux' && 'needs /proc';
+    it('keeps few files open, and opens the others again when more is wanted', {
+      skip: withoutProc,
+    }, async () => {
+      const { server, read } = await allOpened();
+      assert.equal(openFiles(), 32);
+      for (const set of [0, 59, 30, 1, 2]) {
+        const { sizeBytes, sha1Hex } = (await read(set)) as { sizeBytes?: number; sha1Hex?: string };
+        const expected = createHash('sha1').update(contents[set]!).digest('hex');
+        assert.deepEqual({ sizeBytes, sha1Hex }, { sizeBytes: 600_000 + set, sha1Hex: expected });
+      }
+      await server.close();
+      assert.equal(openFiles(), 0);
+    });
+
+    it('refuses to go on with another file', async () => {
+      const { server, read } = await allOpened();
+      rmSync(paths[1]!);
+      writeFileSync(paths[1]!, contents[2]!);
+      const result = (await read(1)) as { kind: string; message?: string };
+      assert.equal(result.kind, 'failed');
+      assert.match(result.message ?? '', /^vol1 was removed or replaced while it was read/);
+      await server.close();
+    });
   });
 
   it('answers with the error of a volume that is not to be left out', async () => {

@@ -1,5 +1,6 @@
+import { stat } from 'node:fs/promises';
 import type { ByteStream } from '../base/bytes.js';
-import { plainError, TundraError } from '../base/errors.js';
+import { messageOf, plainError, TundraError } from '../base/errors.js';
 import { Gate } from '../base/gate.js';
 import type { PathKey } from '../base/path-key.js';
 import { accessPointBefore, type PlannedVolume } from '../chain/restore-plan.js';
@@ -81,7 +82,8 @@ export class VolumeServer {
     const sets = shares.reduce((sum, share) => sum + share.sets.length, 0);
     for (const volume of shares.flatMap((share) => share.sets.flat()))
       this.#readersLeft.set(volume, (this.#readersLeft.get(volume) ?? 0) + 1);
-    if (sets >= manySets && !this.#isForSeveral) this.#napping = new NappingStreams(nappingLimits);
+    if (sets > nappingLimits.mostOpen && !this.#isForSeveral)
+      this.#napping = new NappingStreams(nappingLimits);
     const budgetBytes = sets < manySets ? channelBudgetBytes : manySetsBudgetBytes;
     const channelBytes = Math.min(largestChannelBytes, budgetBytes / sets);
     const share = Math.floor(channelBytes / fewestSlots / 1024) * 1024;
@@ -136,7 +138,7 @@ export class VolumeServer {
         const file = await this.#atOnce.run(() =>
           this.#opener.readable(path, volume, name, checked, accessPoint),
         );
-        if (file !== undefined) return napping ? napping.stream(() => unpackedBeside(file)) : file;
+        if (file !== undefined) return napping ? napping.stream(await sameEachTime(file)) : file;
       }
       const { bytes, signedBy } = await this.#atOnce.run(() =>
         this.#opener.open(path, volume, name, checked),
@@ -193,6 +195,23 @@ export class VolumeServer {
 
 function idOf({ share, set, volume }: VolumePlace): string {
   return `${share}.${set}.${volume}`;
+}
+
+/** Opens a file as often as it is asked for, as long as it is the one that it was. */
+async function sameEachTime(file: ReadableFile): Promise<() => ByteStream> {
+  const stampNow = async (): Promise<string> => {
+    const { ino, size, mtimeNs } = await stat(file.path, { bigint: true });
+    return `${ino}.${size}.${mtimeNs}`;
+  };
+  const stamp = await stampNow();
+  return async function* () {
+    if ((await stampNow().catch(messageOf)) !== stamp) {
+      throw new TundraError('backend-not-found', `${file.name} was removed or replaced while it was read`, {
+        advice: 'Run the same command again while no other one changes the storage.',
+      });
+    }
+    yield* unpackedBeside(file);
+  };
 }
 
 /** Frees what an opened file holds. */

@@ -36,8 +36,8 @@ export const deltaRevision = 2;
  *
  * Memory: about 22 bytes per block of the old file, 50 MB at most, given back at `finish` if it is more than 8 MiB. Of a file of
  * more than two million blocks (4 GB in blocks of 2048) the entries go to a file of ours. What has not moved is then found as
- * before; what has, wherever one old block of so many (2 in a file of 8 GB, 16 in one of 50 GB) is in it: from there the blocks
- * before and behind it are compared one by one.
+ * before; what has, wherever one old block of so many (2 in a file of 8 GB, 16 in one of 50 GB) is in it: from there those
+ * behind it are compared one by one, and those before it in up to 64 KiB.
  *
  * A second builder that begins on the same kernel ends the first, whose calls then throw an Error.
  */
@@ -138,8 +138,8 @@ export class DeltaBuilder implements DeltaOwner {
 
   #openDelta(header: SignatureHeader): void {
     this.#header = header;
-    this.#entries.begin(entrySizeBytes(header));
     const searched = header.blockSizeBytes <= LONGEST_SEARCHED_BYTES;
+    this.#entries.begin(entrySizeBytes(header), searched);
     const opened = this.#kernel.calls.openDelta(
       searched ? header.blockSizeBytes : 1,
       header.strongSizeBytes,
@@ -155,8 +155,7 @@ export class DeltaBuilder implements DeltaOwner {
     if (this.#header === undefined) throw new TundraError('format', 'a signature is cut short');
     this.#entries.finish();
     const { blocks, step } = this.#entries;
-    const searched = this.#header.blockSizeBytes <= LONGEST_SEARCHED_BYTES ? blocks : 0;
-    if (!this.#kernel.calls.startSearch(searched, step)) throw outOfMemory();
+    if (!this.#kernel.calls.startSearch(blocks, step)) throw outOfMemory();
     this.#searching = true;
   }
 

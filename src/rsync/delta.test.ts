@@ -366,6 +366,58 @@ test('where few blocks are held, neither cuts nor entries show in the delta', ()
   }
 });
 
+test('where few blocks are held, a cut anywhere does not show in the delta', () => {
+  const before = randomBytes(seededRandom(21), 64 * 256);
+  // Two insertions between two blocks that are held, the 32nd and the 48th.
+  const [first, second] = [64 * 33 + 10, 64 * 40 + 5];
+  const after = Buffer.concat([
+    before.subarray(0, first),
+    Buffer.from('0123456789'),
+    before.subarray(first, second),
+    Buffer.from('abc'),
+    before.subarray(second),
+  ]);
+  const signature = sign(before, 64);
+  const expected = checkedDelta(before, after, 64, sparing);
+  for (let cut = 1; cut < after.length; cut++) {
+    sparing.begin();
+    sparing.addSignature(signature);
+    const pieces = [after.subarray(0, cut), after.subarray(cut)].map((piece) =>
+      sparing.update(piece).slice(),
+    );
+    assert.ok(Buffer.concat([...pieces, sparing.finish()]).equals(expected), `cut at ${cut}`);
+  }
+});
+
+test('a block before one that was found is the same, and has not the same rolling sum only', () => {
+  const random = seededRandom(22);
+  const before = randomBytes(random, 64 * 64);
+  before.fill(100, 64 * 15, 64 * 15 + 3);
+  const other = Uint8Array.from(before.subarray(64 * 15, 64 * 16));
+  // This changes neither of its two sums.
+  other[0]! += 1;
+  other[1]! -= 2;
+  other[2]! += 1;
+  const after = Buffer.concat([randomBytes(random, 1000), other, before.subarray(64 * 16, 64 * 40)]);
+  checkedDelta(before, after, 64, sparing);
+});
+
+test('blocks that are not searched for take no memory', () => {
+  const header = Buffer.alloc(12);
+  header.writeUInt32BE(0x72730136);
+  header.writeUInt32BE(32 << 20, 4);
+  header.writeUInt32BE(8, 8);
+  const room = someEntries(16);
+  const builder = new DeltaBuilder(kernel, room);
+  builder.begin();
+  builder.addSignature(header);
+  builder.addSignature(new Uint8Array(12 * 100_000));
+  const after = randomBytes(seededRandom(23), 1000);
+  const made = Buffer.concat([Buffer.from(builder.update(after)), builder.finish()]);
+  assert.ok(Buffer.from(applyDelta(new Uint8Array(0), made, 1000)).equals(after));
+  assert.equal(room.made, 0);
+});
+
 test('memory does not grow with a file of very many blocks', () => {
   const entries = new Uint8Array(12 * 500_000);
   const random = seededRandom(20);

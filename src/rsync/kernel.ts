@@ -10,8 +10,9 @@ export interface KernelCalls {
   /** 0: no memory; the same for the next two. */
   openDelta(blockSizeBytes: number, strongSizeBytes: number, rabinKarp: number, blake2: number): number;
   growEntries(sizeBytes: number): number;
-  thinEntries(from: number, first: number, every: number): number;
   startSearch(blocks: number, every: number): number;
+  /** The number of entries that are left. */
+  thinEntries(from: number, first: number, every: number): number;
   inputRoom(): number;
   inputAt(): number;
   inputCame(sizeBytes: number): void;

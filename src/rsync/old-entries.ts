@@ -1,10 +1,11 @@
 import { TundraError } from '../base/errors.js';
 import type { Kernel } from './kernel.js';
 
-/** Blocks that are held, to be found wherever they are now: 12 bytes each, and 8 more of the search for them. */
+/** Blocks that are held, to be found wherever they are now: their entries, and 8 more bytes each of the search for them. */
 const mostHeldBlocksDefault = 2 ** 21;
-/** The kernel has 32 bits for the number of a block. */
-const mostBlocks = 2 ** 32 - 1;
+const mostHeldBytes = 24 * 1024 * 1024;
+/** The kernel has 32 bits for the number of a block, and adds to it. */
+const mostBlocks = 2 ** 31;
 /** Entries are passed on in pages of at most this size. */
 const pageBytes = 64 * 1024;
 
@@ -29,7 +30,8 @@ export interface EntryRoom {
 export class OldEntries {
   readonly #kernel: Kernel;
   readonly #room: EntryRoom;
-  readonly #mostHeldBlocks: number;
+  #mostHeldBlocks = 0;
+  #isSearched = true;
   readonly #page = new Uint8Array(pageBytes);
   #entrySize = 1;
   #pageSize = 0;
@@ -44,12 +46,17 @@ export class OldEntries {
   constructor(kernel: Kernel, room: EntryRoom) {
     this.#kernel = kernel;
     this.#room = room;
-    this.#mostHeldBlocks = room.mostHeldBlocks ?? mostHeldBlocksDefault;
   }
 
-  /** Forgets what came before. The kernel has begun a delta. */
-  begin(entrySizeBytes: number): void {
+  /**
+   * Forgets what came before. The kernel has begun a delta.
+   * @param isSearched whether the entries are passed on at all
+   */
+  begin(entrySizeBytes: number, isSearched: boolean): void {
     this.discard();
+    const mostByBytes = Math.floor(mostHeldBytes / entrySizeBytes);
+    this.#mostHeldBlocks = Math.min(this.#room.mostHeldBlocks ?? mostHeldBlocksDefault, mostByBytes);
+    this.#isSearched = isSearched;
     this.#entrySize = entrySizeBytes;
     this.#pageSize = pageBytes - (pageBytes % entrySizeBytes);
     this.#filledBytes = 0;
@@ -89,7 +96,8 @@ export class OldEntries {
 
   #passOn(): void {
     const { calls } = this.#kernel;
-    const blocks = Math.min(this.#filledBytes / this.#entrySize, mostBlocks - this.blocks);
+    const most = this.#isSearched ? mostBlocks - this.blocks : 0;
+    const blocks = Math.min(this.#filledBytes / this.#entrySize, most);
     const page = this.#page.subarray(0, blocks * this.#entrySize);
     this.#filledBytes = 0;
     if (blocks === 0) return;

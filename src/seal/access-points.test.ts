@@ -7,7 +7,7 @@ import { collectBytes } from '../base/bytes.js';
 import { createCipher, createOpener } from './ciphers.js';
 import { SealTrial, text } from './seal-trial.js';
 import type { SealSettings } from './settings.js';
-import { unpackedHere } from './unpacked-here.js';
+import { unpackedBeside, unpackedHere } from './unpacked-here.js';
 
 const trial = new SealTrial();
 after(() => trial.remove());
@@ -63,6 +63,7 @@ suite('access points', () => {
             const readable = await opener.readable(path, marks[kind], 'x', checked, accessPoint);
             assert.ok(readable !== undefined);
             const found = await collectBytes(unpackedHere(readable), 1e8);
+            assert.ok((await collectBytes(unpackedBeside(readable), 1e8)).equals(found));
             // What is behind a tar is no matter, and the integrity packet is not read.
             assert.ok(found.equals(whole.subarray(start)), `part ${index} of ${sizes}`);
             start += part.length;

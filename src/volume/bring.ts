@@ -172,8 +172,8 @@ async function hashFile(
 }
 
 async function hashFew(path: string, digest: Hash): Promise<string> {
-  const buffer = takeBuffer(fewAtOnceBytes);
   const file = await open(path, 'r');
+  const buffer = takeBuffer(fewAtOnceBytes);
   try {
     for (let size = -1; size !== 0; ) {
       size = (await file.read(buffer, 0, buffer.length)).bytesRead;

@@ -8,7 +8,7 @@ import { compareTrees, describeTree, type TreeDescription } from '../trees/descr
 import { TreeWriter } from '../trees/writer.js';
 import { type Seal, withTrial } from './trial.js';
 
-const sets = 36;
+const sets = 44;
 const middle = 20;
 const start = 1_700_000_000;
 const at = (set: number) => start + set * 100;
