@@ -21,19 +21,35 @@ function scratchIn(t: TestContext): { scratch: Scratch; folder: string; made: ()
 }
 
 describe('Scratch', () => {
-  it('gives back what was written, from memory and from a file', (t) => {
-    const { scratch, folder, made } = scratchIn(t);
-    const bytes = randomBytes(limitBytes + 300_000);
-    for (let at = 0; at < bytes.length; at += 77_777) scratch.write(bytes.subarray(at, at + 77_777));
-    assert.equal(scratch.sizeBytes, bytes.length);
-    assert.equal(made(), 1);
-    assert.deepEqual(readdirSync(folder), []);
-    fc.assert(
-      fc.property(fc.nat(bytes.length + 10), fc.nat(200_000), (position, length) => {
-        const expected = bytes.subarray(position, position + length);
-        assert.ok(expected.equals(scratch.read(position, length)));
-      }),
-    );
+  for (const [where, sizeBytes] of [
+    ['memory', limitBytes - 300_000],
+    ['a file', limitBytes + 300_000],
+  ] as const) {
+    it(`gives back what was written, from ${where}`, (t) => {
+      const { scratch, folder, made } = scratchIn(t);
+      const bytes = randomBytes(sizeBytes);
+      for (let at = 0; at < bytes.length; at += 77_777) scratch.write(bytes.subarray(at, at + 77_777));
+      assert.equal(scratch.sizeBytes, bytes.length);
+      assert.equal(made(), where === 'memory' ? 0 : 1);
+      assert.deepEqual(readdirSync(folder), []);
+      assert.ok(bytes.equals(scratch.read(0, bytes.length)));
+      fc.assert(
+        fc.property(fc.nat(bytes.length + 10), fc.nat(700_000), (position, length) => {
+          const expected = bytes.subarray(position, position + length);
+          assert.ok(expected.equals(scratch.read(position, length)));
+        }),
+      );
+    });
+  }
+
+  it('shares no memory with another one, and none with one that was discarded', (t) => {
+    const [one, other] = [scratchIn(t).scratch, scratchIn(t).scratch];
+    one.write(Buffer.alloc(500_000, 1));
+    other.write(Buffer.alloc(500_000, 2));
+    one.discard();
+    one.write(Buffer.alloc(300_000, 3));
+    assert.ok(Buffer.alloc(500_000, 2).equals(other.read(0, 500_000)));
+    assert.ok(Buffer.alloc(300_000, 3).equals(one.read(0, 500_000)));
   });
 
   it('stays in memory up to its limit, and reads nothing behind its end', (t) => {

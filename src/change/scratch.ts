@@ -1,9 +1,12 @@
 import { closeSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { giveBuffer, takeBuffer } from '../base/buffer-pool.js';
 import { TundraError } from '../base/errors.js';
 import { onDisk, temporaryPlace } from '../base/local-disk.js';
 import { SparseFile } from '../base/sparse-file.js';
 
 const memoryLimitBytes = 4 * 1024 * 1024;
+const blockBytes = 256 * 1024;
+const noBytes = new Uint8Array(0);
 
 /**
  * Bytes written once from the start and then read anywhere: in memory while small, else in a nameless file, which has holes
@@ -11,7 +14,8 @@ const memoryLimitBytes = 4 * 1024 * 1024;
  */
 export class Scratch {
   readonly #makePath: () => string;
-  #memory = Buffer.alloc(0);
+  /** What is in memory: blocks of one size, of which only the last one may have room left. */
+  #blocks: Uint8Array<ArrayBuffer>[] = [];
   #fd: number | undefined;
   /** Writes the file; undefined once something was read. */
   #file: SparseFile | undefined;
@@ -27,7 +31,7 @@ export class Scratch {
 
   /** In memory. */
   get heldBytes(): number {
-    return this.#memory.length + this.#readBuffer.length;
+    return this.#blocks.length * blockBytes + this.#readBuffer.length;
   }
 
   write(bytes: Uint8Array): void {
@@ -36,35 +40,35 @@ export class Scratch {
     if (this.#fd !== undefined) {
       onDisk(temporaryPlace, this.#path, () => this.#writer.write(bytes));
     } else {
-      if (end > this.#memory.length) this.#grow(end);
-      this.#memory.set(bytes, this.sizeBytes);
+      this.#hold(bytes);
     }
     this.sizeBytes = end;
   }
 
-  /** At most `length` bytes from `position`; valid until the next call. */
+  /** `length` bytes from `position`, fewer where it ends; valid until the next call. */
   read(position: number, length: number): Uint8Array {
     const size = Math.max(0, Math.min(length, this.sizeBytes - position));
-    if (this.#fd === undefined) return this.#memory.subarray(position, position + size);
+    if (size === 0) return noBytes;
+    if (this.#fd === undefined) return this.#held(position, size);
     if (this.#file !== undefined) {
       onDisk(temporaryPlace, this.#path, () => this.#writer.finish());
       this.#file = undefined;
     }
-    if (this.#readBuffer.length < size) this.#readBuffer = Buffer.allocUnsafeSlow(size);
+    const buffer = this.#bufferOf(size);
     let filled = 0;
     while (filled < size) {
-      const got = readSync(this.#fd, this.#readBuffer, filled, size - filled, position + filled);
+      const got = readSync(this.#fd, buffer, filled, size - filled, position + filled);
       if (got === 0) throw new TundraError('unexpected', 'a temporary file was cut short by another program');
       filled += got;
     }
-    return this.#readBuffer.subarray(0, size);
+    return buffer;
   }
 
   discard(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
     this.#file = undefined;
-    this.#memory = Buffer.alloc(0);
+    this.#dropBlocks();
     this.sizeBytes = 0;
   }
 
@@ -73,12 +77,43 @@ export class Scratch {
     return this.#file;
   }
 
-  #grow(atLeast: number): void {
-    const bigger = Buffer.allocUnsafeSlow(
-      Math.min(memoryLimitBytes, Math.max(atLeast, 2 * this.#memory.length, 65536)),
-    );
-    bigger.set(this.#memory.subarray(0, this.sizeBytes));
-    this.#memory = bigger;
+  #bufferOf(sizeBytes: number): Buffer {
+    if (this.#readBuffer.length < sizeBytes) this.#readBuffer = Buffer.allocUnsafeSlow(sizeBytes);
+    return this.#readBuffer.subarray(0, sizeBytes);
+  }
+
+  #held(position: number, sizeBytes: number): Uint8Array {
+    const part = this.#heldPart(position, sizeBytes);
+    if (part.length === sizeBytes) return part;
+    const buffer = this.#bufferOf(sizeBytes);
+    for (let filled = 0; filled < sizeBytes; ) {
+      const next = this.#heldPart(position + filled, sizeBytes - filled);
+      buffer.set(next, filled);
+      filled += next.length;
+    }
+    return buffer;
+  }
+
+  /** As much of it as lies in one block. */
+  #heldPart(position: number, sizeBytes: number): Uint8Array {
+    const inBlock = position % blockBytes;
+    const block = this.#blocks[(position - inBlock) / blockBytes] as Uint8Array;
+    return block.subarray(inBlock, inBlock + sizeBytes);
+  }
+
+  #hold(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      const inBlock = (this.sizeBytes + done) % blockBytes;
+      if (inBlock === 0) this.#blocks.push(takeBuffer(blockBytes));
+      const part = bytes.subarray(done, done + blockBytes - inBlock);
+      this.#blocks.at(-1)?.set(part, inBlock);
+      done += part.length;
+    }
+  }
+
+  #dropBlocks(): void {
+    for (const block of this.#blocks) giveBuffer(block);
+    this.#blocks = [];
   }
 
   #moveToFile(): void {
@@ -90,7 +125,10 @@ export class Scratch {
       return fd;
     });
     this.#file = new SparseFile(this.#fd);
-    onDisk(temporaryPlace, path, () => this.#writer.write(this.#memory.subarray(0, this.sizeBytes)));
-    this.#memory = Buffer.alloc(0);
+    onDisk(temporaryPlace, path, () => {
+      for (const [index, block] of this.#blocks.entries())
+        this.#writer.write(block.subarray(0, this.sizeBytes - index * blockBytes));
+    });
+    this.#dropBlocks();
   }
 }

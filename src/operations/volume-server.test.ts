@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -29,6 +29,14 @@ const volume = (number: number): PlannedVolume => ({
 
 const place = { share: 0, set: 0, volume: 1 };
 
+const spool = mkdtempSync(join(tmpdir(), 'tundra-volume-server-'));
+/** Too large for the thread to unpack it beside its work. */
+const largeBytes = 1024 * 1024;
+before(() => {
+  for (const name of ['vol1', 'vol2']) writeFileSync(join(spool, name), Buffer.alloc(largeBytes));
+});
+after(() => rmSync(spool, { recursive: true }));
+
 /** A server whose steps go to a log, and whose opener waits for the test. */
 function serverOf(
   requiredSigner?: string,
@@ -38,7 +46,7 @@ function serverOf(
   const log: string[] = [];
   const waiting: ((file: OpenedFile) => void)[] = [];
   const fetcher = {
-    take: async ({ name }: PlannedVolume) => ({ path: `/spool/${name}`, checked: { stamp: '' } }),
+    take: async ({ name }: PlannedVolume) => ({ path: join(spool, name), checked: { stamp: '' } }),
     release: async ({ name }: PlannedVolume) => void log.push(`released ${name}`),
   } as unknown as VolumeFetcher;
   const opener = {
@@ -98,7 +106,7 @@ describe('VolumeServer', () => {
     const share = { range: allKeys, sets: [[own, sent]] };
     const { server, log, letOpen } = serverOf(undefined, undefined, [share, share]);
     const answer = await server.open(place, own);
-    const file = { path: '/spool/vol1', name: 'vol1', sealing: { kind: 'gzip' } };
+    const file = { path: join(spool, 'vol1'), name: 'vol1', sealing: { kind: 'gzip' } };
     assert.deepEqual(answer, { ...place, file });
     await server.open({ ...place, share: 1 }, own);
     const second = server.open({ ...place, volume: 2 }, sent);
@@ -108,12 +116,19 @@ describe('VolumeServer', () => {
     assert.ok(!log.includes('released vol1'));
     await server.close();
     assert.deepEqual(log, ['freed', 'released vol1']);
+  });
 
-    const alone = serverOf(undefined, undefined, [share]);
-    const only = alone.server.open(place, own);
-    await alone.letOpen();
-    assert.ok('channel' in (await only));
-    await alone.server.close();
+  it('lets a single thread open small volumes by itself, and no other ones', async () => {
+    const own = { ...volume(1), compressed: true };
+    const share = { range: allKeys, sets: [[own, { ...own, number: 2 }]] };
+    const { server, letOpen } = serverOf(undefined, undefined, [share]);
+    const large = server.open(place, own);
+    await letOpen();
+    assert.ok('channel' in (await large));
+    truncateSync(join(spool, 'vol1'), largeBytes - 1);
+    assert.ok('file' in (await server.open({ ...place, volume: 2 }, own)));
+    truncateSync(join(spool, 'vol1'), largeBytes);
+    await server.close();
   });
 
   it('keeps a volume until each share that needs it has read it', async () => {
@@ -160,7 +175,7 @@ describe('VolumeServer', () => {
   describe('for many sets', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tundra-volume-server-'));
     const sets = 60;
-    const contents = Array.from({ length: sets }, (_, set) => randomBytes(600_000 + set));
+    const contents = Array.from({ length: sets }, (_, set) => randomBytes(largeBytes + set));
     const paths = contents.map((_, set) => join(folder, `vol${set}`));
     before(() => {
       for (const [set, bytes] of contents.entries()) writeFileSync(paths[set]!, bytes);
@@ -230,7 +245,7 @@ describe('VolumeServer', () => {
       for (const set of [0, 59, 30, 1, 2]) {
         const { sizeBytes, sha1Hex } = (await read(set)) as { sizeBytes?: number; sha1Hex?: string };
         const expected = createHash('sha1').update(contents[set]!).digest('hex');
-        assert.deepEqual({ sizeBytes, sha1Hex }, { sizeBytes: 600_000 + set, sha1Hex: expected });
+        assert.deepEqual({ sizeBytes, sha1Hex }, { sizeBytes: largeBytes + set, sha1Hex: expected });
       }
       await server.close();
       assert.equal(openFiles(), 0);

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { ByteStream } from '../base/bytes.js';
-import { messageOf, plainError, TundraError } from '../base/errors.js';
+import { plainError, TundraError } from '../base/errors.js';
 import { Gate } from '../base/gate.js';
 import type { PathKey } from '../base/path-key.js';
 import { accessPointBefore, type PlannedVolume } from '../chain/restore-plan.js';
@@ -9,7 +9,7 @@ import type { Opener } from '../seal/cipher.js';
 import { type ReadableFile, unpackedBeside } from '../seal/unpacked-here.js';
 import { ChannelSender, createChannel } from '../volume/channel.js';
 import type { VolumeSource } from '../volume/fetcher.js';
-import { NappingStreams } from '../volume/napping.js';
+import { NappingVolumes } from './napping-volumes.js';
 import type { VolumeAnswer, VolumeBytes, VolumePlace } from './restore-messages.js';
 
 interface OpenVolume {
@@ -30,8 +30,8 @@ const manySetsBudgetBytes = 8 * 1024 * 1024;
 const fewestSlots = 4;
 const largestSlotBytes = 256 * 1024;
 const smallestSlotBytes = 8 * 1024;
-/** Of so many volumes only a few are open at a time, unless that took long. To open one takes a millisecond. */
-const nappingLimits = { mostOpen: 32, farBytes: 2 * 1024 * 1024, openingBytes: 256 * 1024 };
+/** A smaller volume is unpacked by the restoring thread in less time than it takes to hand it over. */
+const leastBesideBytes = 1024 * 1024;
 /** The sets of a long chain ask for their first volumes together, and to open one takes memory for a moment. */
 const openedAtOnce = 4;
 
@@ -52,7 +52,7 @@ export class VolumeServer {
   readonly #open = new Map<string, OpenVolume>();
   readonly #atOnce = new Gate(openedAtOnce);
   /** For volumes of many sets. */
-  readonly #napping: NappingStreams | undefined;
+  readonly #napping: NappingVolumes | undefined;
   readonly #opening = new Set<Promise<unknown>>();
   /** How many shares have not read a volume yet. */
   readonly #readersLeft = new Map<PlannedVolume, number>();
@@ -82,8 +82,8 @@ export class VolumeServer {
     const sets = shares.reduce((sum, share) => sum + share.sets.length, 0);
     for (const volume of shares.flatMap((share) => share.sets.flat()))
       this.#readersLeft.set(volume, (this.#readersLeft.get(volume) ?? 0) + 1);
-    if (sets > nappingLimits.mostOpen && !this.#isForSeveral)
-      this.#napping = new NappingStreams(nappingLimits);
+    if (NappingVolumes.areWorthIt(sets) && !this.#isForSeveral)
+      this.#napping = new NappingVolumes(unpackedBeside);
     const budgetBytes = sets < manySets ? channelBudgetBytes : manySetsBudgetBytes;
     const channelBytes = Math.min(largestChannelBytes, budgetBytes / sets);
     const share = Math.floor(channelBytes / fewestSlots / 1024) * 1024;
@@ -134,11 +134,13 @@ export class VolumeServer {
       const needsSigner = encrypted && this.#requiredSigner !== undefined;
       const accessPoint = accessPointBefore(volume, this.#lowestWanted(place))?.offset;
       const napping = this.#napping;
-      if ((this.#isForSeveral || accessPoint !== undefined || napping !== undefined) && !needsSigner) {
+      const isSmall = (await stat(path)).size < leastBesideBytes;
+      const isForThread = this.#isForSeveral || isSmall || accessPoint !== undefined;
+      if ((isForThread || napping !== undefined) && !needsSigner) {
         const file = await this.#atOnce.run(() =>
           this.#opener.readable(path, volume, name, checked, accessPoint),
         );
-        if (file !== undefined) return napping ? napping.stream(await sameEachTime(file)) : file;
+        if (file !== undefined) return isForThread || !napping ? file : napping.stream(file);
       }
       const { bytes, signedBy } = await this.#atOnce.run(() =>
         this.#opener.open(path, volume, name, checked),
@@ -195,23 +197,6 @@ export class VolumeServer {
 
 function idOf({ share, set, volume }: VolumePlace): string {
   return `${share}.${set}.${volume}`;
-}
-
-/** Opens a file as often as it is asked for, as long as it is the one that it was. */
-async function sameEachTime(file: ReadableFile): Promise<() => ByteStream> {
-  const stampNow = async (): Promise<string> => {
-    const { ino, size, mtimeNs } = await stat(file.path, { bigint: true });
-    return `${ino}.${size}.${mtimeNs}`;
-  };
-  const stamp = await stampNow();
-  return async function* () {
-    if ((await stampNow().catch(messageOf)) !== stamp) {
-      throw new TundraError('backend-not-found', `${file.name} was removed or replaced while it was read`, {
-        advice: 'Run the same command again while no other one changes the storage.',
-      });
-    }
-    yield* unpackedBeside(file);
-  };
 }
 
 /** Frees what an opened file holds. */

@@ -1,6 +1,8 @@
 import type { ByteStream } from '../base/bytes.js';
 import { areManyFilesOpen, fileBytes } from './file-bytes.js';
+import { bytesReadHere } from './file-reader.js';
 import { inflate } from './inflate.js';
+import { inflateHere } from './inflate-here.js';
 
 /** How a sealed file is read and decompressed. */
 export interface Unpacking {
@@ -11,16 +13,51 @@ export interface Unpacking {
   readonly pieceBytes: number;
   /** How small they may be: smaller ones are gathered. */
   readonly leastBytes: number;
+  /** How much is decrypted at once: a multiple of the block length. */
+  readonly cipherBytes: number;
 }
+
+const fewKib = 4 * 1024;
+const sparingBytes = 16 * 1024;
 
 /** On libuv's thread pool, beside what the calling thread does. */
 export const pooled: Unpacking = {
   fileBytes,
   inflate,
   get pieceBytes() {
-    return areManyFilesOpen() ? 16 * 1024 : 128 * 1024;
+    return areManyFilesOpen() ? sparingBytes : 128 * 1024;
   },
   get leastBytes() {
     return this.pieceBytes / 2;
   },
+  get cipherBytes() {
+    return areManyFilesOpen() ? 8 * 1024 : 32 * 1024;
+  },
+};
+
+/** In the calling thread, which waits for it. */
+export const direct: Unpacking = {
+  fileBytes: bytesReadHere,
+  inflate: inflateHere,
+  pieceBytes: 128 * 1024,
+  leastBytes: fewKib,
+  cipherBytes: 32 * 1024,
+};
+
+/** The same in little memory, for one of many files that are open side by side. */
+export const sparing: Unpacking = {
+  fileBytes: (path, pieceBytes = sparingBytes) => bytesReadHere(path, pieceBytes),
+  inflate: inflateHere,
+  pieceBytes: sparingBytes,
+  leastBytes: fewKib,
+  cipherBytes: 8 * 1024,
+};
+
+/** The same for the first bytes of a file. */
+export const beginning: Unpacking = {
+  fileBytes: (path) => bytesReadHere(path, fewKib),
+  inflate: inflateHere,
+  pieceBytes: fewKib,
+  leastBytes: fewKib,
+  cipherBytes: 1024,
 };

@@ -1,16 +1,12 @@
 import { createHash } from 'node:crypto';
+import { giveBuffer, takeBuffer } from '../../base/buffer-pool.js';
 import type { ByteStream } from '../../base/bytes.js';
 import { TundraError } from '../../base/errors.js';
 import type { ByteReader, SkippingReader } from '../byte-reader.js';
-import { areManyFilesOpen } from '../file-bytes.js';
 import { BLOCK_BYTES, codeBook, decryptCfb } from './cfb.js';
 import { type PacketBody, tags } from './packets.js';
 import { INTEGRITY_BYTES, PREFIX_BYTES } from './protect.js';
 import type { SessionKey } from './session-keys.js';
-
-/** Multiples of the block length. */
-const CIPHER_BYTES = 32 * 1024;
-const MANY_FILES_CIPHER_BYTES = 8 * 1024;
 
 /**
  * Decrypts the data of a protected packet, without the prefix and the integrity packet. What it gives holds only once
@@ -18,19 +14,21 @@ const MANY_FILES_CIPHER_BYTES = 8 * 1024;
  * Errors: TundraError `format` when the integrity check fails.
  * @param prefix the encrypted prefix
  * @param body what follows it
+ * @param pieceBytes how much to decrypt at once: a multiple of the block length
  * @param isChecked leave that check out
  */
 export async function* protectedData(
   prefix: Uint8Array,
   body: ByteReader,
   key: SessionKey,
-  isChecked = false,
+  pieceBytes: number,
+  isChecked: boolean,
 ): ByteStream {
   const hash = isChecked ? undefined : createHash('sha1');
   // One piece is held back, since the integrity packet at the end may lie across two.
   let held: Uint8Array = new Uint8Array(0);
   let skipBytes = PREFIX_BYTES;
-  for await (const piece of decrypted(new Uint8Array(BLOCK_BYTES), prefix, body, key)) {
+  for await (const piece of decrypted(new Uint8Array(BLOCK_BYTES), prefix, body, key, pieceBytes)) {
     if (piece.length < INTEGRITY_BYTES) {
       held = Buffer.concat([held, piece]);
       break;
@@ -56,12 +54,14 @@ export async function* protectedData(
  * looked at.
  * @param body what follows the encrypted prefix in `source`
  * @param offset of the first wanted byte behind the prefix: more than two blocks
+ * @param pieceBytes as of `protectedData`
  */
 export async function* protectedDataFrom(
   offset: number,
   body: PacketBody,
   source: SkippingReader,
   key: SessionKey,
+  pieceBytes: number,
 ): ByteStream {
   const start = PREFIX_BYTES + offset;
   const firstBlock = start - (start % BLOCK_BYTES);
@@ -69,16 +69,21 @@ export async function* protectedDataFrom(
   const feedback = new Uint8Array(BLOCK_BYTES);
   await body.read(feedback);
   let skipBytes = start - firstBlock;
-  for await (const piece of decrypted(feedback, new Uint8Array(0), body, key)) {
+  for await (const piece of decrypted(feedback, new Uint8Array(0), body, key, pieceBytes)) {
     yield piece.subarray(skipBytes);
     skipBytes = 0;
   }
 }
 
 /** Decrypts the data of the old kind of encrypted packet, which has no integrity check. */
-export function unprotectedData(prefix: Uint8Array, body: ByteReader, key: SessionKey): ByteStream {
+export function unprotectedData(
+  prefix: Uint8Array,
+  body: ByteReader,
+  key: SessionKey,
+  pieceBytes: number,
+): ByteStream {
   // The feedback starts anew after the prefix, with its last block (RFC 4880, section 13.9).
-  return decrypted(prefix.subarray(-BLOCK_BYTES), new Uint8Array(0), body, key);
+  return decrypted(prefix.subarray(-BLOCK_BYTES), new Uint8Array(0), body, key, pieceBytes);
 }
 
 /** Whole pieces of plaintext; all but the last are of one size. */
@@ -87,17 +92,21 @@ async function* decrypted(
   first: Uint8Array,
   body: ByteReader,
   key: SessionKey,
+  pieceBytes: number,
 ): ByteStream {
   const book = codeBook(key.blockCipher, key.key);
-  const pieceBytes = areManyFilesOpen() ? MANY_FILES_CIPHER_BYTES : CIPHER_BYTES;
-  const frame = new Uint8Array(BLOCK_BYTES + pieceBytes);
+  const frame = takeBuffer(BLOCK_BYTES + pieceBytes);
   const text = frame.subarray(BLOCK_BYTES);
   frame.set(feedback);
   text.set(first);
-  for (let offset = first.length, size = pieceBytes; size === pieceBytes; offset = 0) {
-    size = offset + (await body.read(text.subarray(offset)));
-    if (size > 0) yield decryptCfb(book, frame.subarray(0, BLOCK_BYTES + size));
-    frame.copyWithin(0, pieceBytes);
+  try {
+    for (let offset = first.length, size = pieceBytes; size === pieceBytes; offset = 0) {
+      size = offset + (await body.read(text.subarray(offset)));
+      if (size > 0) yield decryptCfb(book, frame.subarray(0, BLOCK_BYTES + size));
+      frame.copyWithin(0, pieceBytes);
+    }
+  } finally {
+    giveBuffer(frame);
   }
 }
 

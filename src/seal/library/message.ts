@@ -1,8 +1,9 @@
 import type { ByteStream } from '../../base/bytes.js';
 import { TundraError } from '../../base/errors.js';
 import { PieceReader, piecesOf, type SkippingReader } from '../byte-reader.js';
+import { FileReader } from '../file-reader.js';
 import { notIntact, wrongPassphrase } from '../refusals.js';
-import { pooled, type Unpacking } from '../unpacking.js';
+import { beginning, pooled, type Unpacking } from '../unpacking.js';
 import { type ContentKind, contentBytes, contentKind, namedDamage } from './content.js';
 import { protectedData, protectedDataFrom, unprotectedData } from './data.js';
 import { type MessageHead, readHead, withoutContent } from './head.js';
@@ -51,12 +52,13 @@ export async function openMessage(
   keys: MessageKeys | undefined,
   known: Known = 'nothing',
 ): Promise<OpenMessage | ClosedMessage> {
-  if (await isArmored(path)) return { beyond: 'ASCII armor', isProtected: true };
-  const { isProtected, ways, wrappedKey } = await withHead(path, name, (head) => ({
+  const head = await withHead(path, name, (head) => ({
     isProtected: head.isProtected,
     ways: waysIn(head, keys),
     wrappedKey: withoutContent(head),
   }));
+  if (head === undefined) return { beyond: 'ASCII armor', isProtected: true };
+  const { isProtected, ways, wrappedKey } = head;
   if (ways.beyond !== undefined || keys === undefined)
     return { beyond: ways.beyond, isProtected, wrappedKey };
   if (ways.fitting.length === 0) throw wrongPassphrase(name);
@@ -99,17 +101,15 @@ export async function checkMessage(
 
 /** The key of a protected message, where it is the only one that fits. */
 async function onlyKey(path: string, name: string, keys: MessageKeys): Promise<SessionKey | undefined> {
-  if (await isArmored(path)) return undefined;
-  const { isProtected, ways } = await withHead(path, name, (head) => ({
-    isProtected: head.isProtected,
-    ways: waysIn(head, keys),
-  }));
-  return isProtected && ways.fitting.length === 1 ? ways.fitting[0] : undefined;
+  return withHead(path, name, (head) => {
+    const { fitting } = waysIn(head, keys);
+    return head.isProtected && fitting.length === 1 ? fitting[0] : undefined;
+  });
 }
 
 /** Decrypts the data of a protected message for nothing but its integrity check. Error: TundraError `format`. */
 export async function checkData(path: string, key: SessionKey): Promise<void> {
-  for await (const _ of dataOf(path, key));
+  for await (const _ of dataOf(path, key, pooled));
 }
 
 /**
@@ -124,7 +124,7 @@ export async function fileKey(
   const key = await onlyKey(path, name, keys);
   if (key === undefined) return undefined;
   try {
-    return (await contentKind(dataOf(path, key), pooled)) === 'file' ? key : undefined;
+    return (await contentKind(dataOf(path, key, beginning), beginning)) === 'file' ? key : undefined;
   } catch (error) {
     throw named(name, error);
   }
@@ -138,7 +138,7 @@ export function messageBytes(
   isWhole: boolean,
   unpacking: Unpacking,
 ): ByteStream {
-  return namingDamage(name, contentBytes(dataOf(path, key, isWhole, unpacking), unpacking));
+  return namingDamage(name, contentBytes(dataOf(path, key, unpacking, isWhole), unpacking));
 }
 
 /**
@@ -150,11 +150,11 @@ export async function* messageBytesFrom(
   source: SkippingReader,
   name: string,
   key: SessionKey,
-  { inflate, pieceBytes, leastBytes }: Unpacking,
+  { inflate, pieceBytes, leastBytes, cipherBytes }: Unpacking,
 ): ByteStream {
   try {
     const { body } = await readHead(source);
-    const packed = new PieceReader(protectedDataFrom(accessPoint, body, source, key));
+    const packed = new PieceReader(protectedDataFrom(accessPoint, body, source, key, cipherBytes));
     const plain = new PieceReader(inflate(packed, 'raw'));
     try {
       yield* piecesOf(bodyFromPart(plain), pieceBytes, leastBytes);
@@ -174,7 +174,6 @@ export async function wrappedKeyOf(
   name: string,
   keys: MessageKeys | undefined,
 ): Promise<Uint8Array | undefined> {
-  if (await isArmored(path)) return undefined;
   return withHead(path, name, (head) => {
     const wrappedKey = withoutContent(head);
     return wrappedKey && waysIn(head, keys).fitting.length === 0 ? wrappedKey : undefined;
@@ -188,9 +187,10 @@ export async function keysFit(
   name: string,
   keys: PassphraseKeys,
 ): Promise<boolean | undefined> {
-  if (await isArmored(path)) return undefined;
-  const { beyond, fitting } = await withHead(path, name, (head) => waysIn(head, keys));
-  return beyond === undefined ? fitting.length > 0 : undefined;
+  return withHead(path, name, (head) => {
+    const { beyond, fitting } = waysIn(head, keys);
+    return beyond === undefined ? fitting.length > 0 : undefined;
+  });
 }
 
 interface WaysIn {
@@ -216,24 +216,28 @@ function waysIn(head: MessageHead, keys: MessageKeys | undefined): WaysIn {
 
 const ARMOR = '-----BEGIN PGP MESSAGE';
 
-async function isArmored(path: string): Promise<boolean> {
-  const file = new PieceReader(pooled.fileBytes(path, ARMOR.length));
-  const start = Buffer.alloc(ARMOR.length);
-  await file.read(start);
-  await file.close();
-  return start.toString('latin1') === ARMOR;
-}
-
-/** Runs `look` over the packets before the data. */
-async function withHead<T>(path: string, name: string, look: (head: MessageHead) => T): Promise<T> {
-  const file = new PieceReader(pooled.fileBytes(path, HEAD_BYTES));
+/** Runs `look` over the packets before the data; undefined for what is in ASCII armor. */
+async function withHead<T>(
+  path: string,
+  name: string,
+  look: (head: MessageHead) => T,
+): Promise<T | undefined> {
+  const file = new FileReader(path, HEAD_BYTES);
   try {
-    return look(await readHead(file));
+    const start = (await file.next()) ?? new Uint8Array(0);
+    if (Buffer.from(start.subarray(0, ARMOR.length)).toString('latin1') === ARMOR) return undefined;
+    return look(await readHead(new PieceReader(allOf(start, file))));
   } catch (error) {
     throw named(name, error);
   } finally {
-    await file.close();
+    file.close();
   }
+}
+
+/** The piece that was taken from a reader, and what follows it. */
+async function* allOf(start: Uint8Array, reader: FileReader): ByteStream {
+  yield start;
+  for (let piece = await reader.next(); piece !== undefined; piece = await reader.next()) yield piece;
 }
 
 async function openWith(
@@ -243,15 +247,17 @@ async function openWith(
 ): Promise<{ kind: ContentKind; bytes: ByteStream }> {
   const held = known === 'nothing' ? await checkedData(path, key) : undefined;
   // What was just checked may be another file now.
-  const packets = () => (held === undefined ? dataOf(path, key, known === 'whole') : streamOf(held));
-  return { kind: await contentKind(packets(), pooled), bytes: contentBytes(packets(), pooled) };
+  const packets = (unpacking: Unpacking) =>
+    held === undefined ? dataOf(path, key, unpacking, known === 'whole') : streamOf(held);
+  const kind = await contentKind(packets(beginning), beginning);
+  return { kind, bytes: contentBytes(packets(pooled), pooled) };
 }
 
 /** Checks all of the protected data, and returns it if it is small. */
 async function checkedData(path: string, key: SessionKey): Promise<Uint8Array[] | undefined> {
   let held: Uint8Array[] | undefined = [];
   let sizeBytes = 0;
-  for await (const piece of dataOf(path, key)) {
+  for await (const piece of dataOf(path, key, pooled)) {
     sizeBytes += piece.length;
     if (sizeBytes > HELD_BYTES) held = undefined;
     held?.push(piece);
@@ -263,13 +269,15 @@ async function checkedData(path: string, key: SessionKey): Promise<Uint8Array[] 
 async function* dataOf(
   path: string,
   key: SessionKey,
+  { fileBytes, cipherBytes }: Unpacking,
   isWhole = false,
-  { fileBytes }: Unpacking = pooled,
 ): ByteStream {
   const file = new PieceReader(fileBytes(path));
   try {
     const { prefix, body, isProtected } = await readHead(file);
-    yield* isProtected ? protectedData(prefix, body, key, isWhole) : unprotectedData(prefix, body, key);
+    yield* isProtected
+      ? protectedData(prefix, body, key, cipherBytes, isWhole)
+      : unprotectedData(prefix, body, key, cipherBytes);
   } finally {
     await file.close();
   }
