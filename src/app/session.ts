@@ -120,7 +120,10 @@ async function openSession<T>(
         prefixes: settings.prefixes,
         cipher,
         manifestCipher: seal.kind === 'gzip' ? createCipher({ kind: 'none', ...plain }) : cipher,
-        localSignatureCipher: createCipher({ kind: 'gzip', compressor, ...plain }),
+        localSignatureCipher:
+          seal.kind === 'gzip' && seal.level === undefined
+            ? cipher
+            : createCipher({ kind: 'gzip', compressor, ...plain }),
         opener: createOpener(seal),
         canOpen: settings.canOpen,
         isSymmetric: seal.kind === 'passphrase',

@@ -31,7 +31,7 @@ import { readFile, readOpened, sealToFile } from './seal-file.js';
 import { sealingNote } from './sealing-note.js';
 import { metadataStores, newTempPath, type Session, tell } from './session.js';
 import type { SourceSides } from './source-side.js';
-import { uploadFile } from './uploads.js';
+import { storeFile, uploadFile } from './uploads.js';
 import { VolumeSender } from './volume-sender.js';
 
 export interface BackupOptions {
@@ -423,7 +423,8 @@ function jobOf(
 
 /** The signatures of a set, sealed: paths of the files. */
 interface SealedSignatures {
-  remote: string;
+  /** Undefined where the local one is as good. */
+  remote: string | undefined;
   local: string;
   /** Access points of the local one. */
   points: readonly number[];
@@ -432,23 +433,25 @@ interface SealedSignatures {
 /** Seals the signatures for the storage and for the local archive. */
 async function sealSignatures(session: Session, set: SetWriter): Promise<SealedSignatures> {
   const { archive, cipher, localSignatureCipher } = session;
-  const sealed = { remote: newTempPath(session, 'sigtar'), local: archive.newTemporaryPath() };
+  const remote = cipher === localSignatureCipher ? undefined : newTempPath(session, 'sigtar');
+  const sealed = { remote, local: archive.newTemporaryPath() };
   // Opened at once: the file gets another name with the set's first volume.
-  const [forRemote, forLocal] = [readOpened(set.signaturePath), readOpened(set.signaturePath)];
-  const results = await Promise.allSettled([
-    sealToFile(cipher, forRemote, sealed.remote, temporaryPlace),
+  const forLocal = readOpened(set.signaturePath);
+  const forRemote = remote === undefined ? undefined : readOpened(set.signaturePath);
+  const [points, other] = await Promise.allSettled([
     sealToFile(localSignatureCipher, forLocal, sealed.local, archivePlace, signaturePointBytes),
+    remote && forRemote && sealToFile(cipher, forRemote, remote, temporaryPlace),
   ]);
-  for (const stream of [forRemote, forLocal]) stream.destroy();
-  const failed = results.find((result) => result.status === 'rejected');
-  const points = results[1];
-  if (failed === undefined && points.status === 'fulfilled') return { ...sealed, points: points.value };
+  forLocal.destroy();
+  forRemote?.destroy();
+  if (points.status === 'fulfilled' && other.status === 'fulfilled')
+    return { ...sealed, points: points.value };
   await removeSealed(sealed);
-  throw failed?.reason;
+  throw points.status === 'rejected' ? points.reason : other.status === 'rejected' && other.reason;
 }
 
 async function removeSealed({ remote, local }: Omit<SealedSignatures, 'points'>): Promise<void> {
-  for (const path of [remote, local]) await rm(path, { force: true });
+  for (const path of [remote, local]) if (path !== undefined) await rm(path, { force: true });
 }
 
 /** Sends the signatures and last the manifest; then the local archive keeps both. */
@@ -460,7 +463,9 @@ async function commit(
 ): Promise<void> {
   const { backend, manifestCipher } = session;
   try {
-    await uploadFile(backend, set.names.signatures, signatures.remote);
+    const { remote, local } = signatures;
+    if (remote === undefined) await storeFile(backend, set.names.signatures, local);
+    else await uploadFile(backend, set.names.signatures, remote);
 
     const manifest = await set.endManifest(fileListCount);
     const remoteManifest = newTempPath(session, 'manifest');

@@ -21,7 +21,7 @@ export interface Session {
   cipher: Cipher;
   /** How new manifests are sealed: encrypted as the rest, but never merely compressed. */
   manifestCipher: Cipher;
-  /** How signatures are kept in the local archive. */
+  /** How signatures are kept in the local archive; `cipher` where one file does for both. */
   localSignatureCipher: Cipher;
   /** Lets other runs use the local archive: from here on this one needs nothing more of it. A second call does nothing. */
   releaseArchive(): Promise<void>;
