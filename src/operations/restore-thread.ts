@@ -28,8 +28,8 @@ const cutShort =
   'its end is missing: the run that backed it up was broken off, and taken up again when the file had changed or was gone';
 
 /** What lies ready of the volumes of many sets takes this much memory, as long as that leaves each a little. */
-const readyBudgetBytes = 4 * 1024 * 1024;
-const mostReadyBytes = 16 * 1024;
+const readyBudgetBytes = 8 * 1024 * 1024;
+const mostReadyBytes = 8 * 1024;
 const leastReadyBytes = 1024;
 
 class RestoreThread {
