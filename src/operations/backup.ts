@@ -438,16 +438,17 @@ async function sealSignatures(session: Session, set: SetWriter): Promise<SealedS
   // Opened at once: the file gets another name with the set's first volume.
   const forLocal = readOpened(set.signaturePath);
   const forRemote = remote === undefined ? undefined : readOpened(set.signaturePath);
-  const [points, other] = await Promise.allSettled([
+  const results = await Promise.allSettled([
     sealToFile(localSignatureCipher, forLocal, sealed.local, archivePlace, signaturePointBytes),
     remote && forRemote && sealToFile(cipher, forRemote, remote, temporaryPlace),
   ]);
   forLocal.destroy();
   forRemote?.destroy();
-  if (points.status === 'fulfilled' && other.status === 'fulfilled')
-    return { ...sealed, points: points.value };
+  const [points] = results;
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed === undefined && points.status === 'fulfilled') return { ...sealed, points: points.value };
   await removeSealed(sealed);
-  throw points.status === 'rejected' ? points.reason : other.status === 'rejected' && other.reason;
+  throw failed?.reason;
 }
 
 async function removeSealed({ remote, local }: Omit<SealedSignatures, 'points'>): Promise<void> {

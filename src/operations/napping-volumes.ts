@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { ByteStream } from '../base/bytes.js';
 import { messageOf, TundraError } from '../base/errors.js';
-import { fileStamp } from '../base/file-stamp.js';
 import type { ReadableFile } from '../seal/unpacked-here.js';
 import { NappingStreams } from '../volume/napping.js';
 
@@ -39,6 +38,8 @@ export class NappingVolumes {
   }
 }
 
+/** Not of the time of change, which another name or mode gives too. */
 async function stampOf(path: string): Promise<string> {
-  return fileStamp(await stat(path, { bigint: true }));
+  const { ino, size, mtimeNs } = await stat(path, { bigint: true });
+  return [ino, size, mtimeNs].join('.');
 }
