@@ -121,9 +121,7 @@ async function openSession<T>(
         cipher,
         manifestCipher: seal.kind === 'gzip' ? createCipher({ kind: 'none', ...plain }) : cipher,
         localSignatureCipher:
-          seal.kind === 'gzip' && seal.level === undefined
-            ? cipher
-            : createCipher({ kind: 'gzip', compressor, ...plain }),
+          seal.kind === 'gzip' ? undefined : createCipher({ kind: 'gzip', compressor, ...plain }),
         opener: createOpener(seal),
         canOpen: settings.canOpen,
         isSymmetric: seal.kind === 'passphrase',

@@ -4,7 +4,7 @@
  */
 const free = new Map<number, Uint8Array<ArrayBuffer>[]>();
 
-/** More than these are not in use at once. */
+/** More than these are seldom in use at once. */
 const keptPerSize = 32;
 
 /** A buffer that nobody else has; what is in it is anything. */

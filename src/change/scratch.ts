@@ -45,7 +45,7 @@ export class Scratch {
     this.sizeBytes = end;
   }
 
-  /** `length` bytes from `position`, fewer where it ends; valid until the next call. */
+  /** `length` bytes from `position`, fewer where it ends; valid until the next call, `discard` too. */
   read(position: number, length: number): Uint8Array {
     const size = Math.max(0, Math.min(length, this.sizeBytes - position));
     if (size === 0) return noBytes;

@@ -423,7 +423,7 @@ function jobOf(
 
 /** The signatures of a set, sealed: paths of the files. */
 interface SealedSignatures {
-  /** Undefined where the local one is as good. */
+  /** Undefined where the storage gets the local one. */
   remote: string | undefined;
   local: string;
   /** Access points of the local one. */
@@ -433,17 +433,16 @@ interface SealedSignatures {
 /** Seals the signatures for the storage and for the local archive. */
 async function sealSignatures(session: Session, set: SetWriter): Promise<SealedSignatures> {
   const { archive, cipher, localSignatureCipher } = session;
-  const remote = cipher === localSignatureCipher ? undefined : newTempPath(session, 'sigtar');
+  const remote = localSignatureCipher && newTempPath(session, 'sigtar');
   const sealed = { remote, local: archive.newTemporaryPath() };
   // Opened at once: the file gets another name with the set's first volume.
   const forLocal = readOpened(set.signaturePath);
-  const forRemote = remote === undefined ? undefined : readOpened(set.signaturePath);
+  const forRemote = readOpened(set.signaturePath);
   const results = await Promise.allSettled([
-    sealToFile(localSignatureCipher, forLocal, sealed.local, archivePlace, signaturePointBytes),
-    remote && forRemote && sealToFile(cipher, forRemote, remote, temporaryPlace),
+    sealToFile(localSignatureCipher ?? cipher, forLocal, sealed.local, archivePlace, signaturePointBytes),
+    remote === undefined ? undefined : sealToFile(cipher, forRemote, remote, temporaryPlace),
   ]);
-  forLocal.destroy();
-  forRemote?.destroy();
+  for (const stream of [forRemote, forLocal]) stream.destroy();
   const [points] = results;
   const failed = results.find((result) => result.status === 'rejected');
   if (failed === undefined && points.status === 'fulfilled') return { ...sealed, points: points.value };

@@ -1,6 +1,7 @@
 /**
- * The target side of a restore or a verification, run in a thread of its own: merge and apply. The main thread fetches,
- * opens and unpacks the volumes; here they are merged over all sets, and files are made with synchronous calls.
+ * The target side of a restore or a verification, run in a thread of its own: merge and apply. The main thread fetches the
+ * volumes, and unpacks large ones for a single thread; here they are merged over all sets, and files are made with synchronous
+ * calls.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ByteStream } from '../base/bytes.js';
@@ -8,12 +9,12 @@ import { plainError, type TundraError } from '../base/errors.js';
 import { displayKey, isWithin, type PathKey } from '../base/path-key.js';
 import { openRestoreMap } from '../chain/restore-map.js';
 import { Merge } from '../change/merge.js';
-import { type ReadableFile, unpackedHere, unpackedSparingly } from '../seal/unpacked-here.js';
+import type { ReadableFile } from '../seal/unpacked-here.js';
 import { receive } from '../volume/channel.js';
 import { type OpenedVolume, SetReader } from '../volume/set-reader.js';
 import { checkPaths } from './check-paths.js';
 import { comparePaths } from './compare-paths.js';
-import { NappingVolumes } from './napping-volumes.js';
+import { volumeReader } from './napping-volumes.js';
 import type {
   RestoreThreadInput,
   RestoreThreadMessage,
@@ -27,26 +28,17 @@ import { VolumeDesk } from './volume-desk.js';
 const cutShort =
   'its end is missing: the run that backed it up was broken off, and taken up again when the file had changed or was gone';
 
-/** What lies ready of the volumes of many sets takes this much memory, as long as that leaves each a little. */
-const readyBudgetBytes = 8 * 1024 * 1024;
-const mostReadyBytes = 8 * 1024;
-const leastReadyBytes = 1024;
-
 class RestoreThread {
   readonly #work: ShareWork;
   readonly #send: (message: RestoreThreadMessage) => void;
   readonly #volumes: VolumeDesk;
-  /** For volumes of many sets. */
-  readonly #napping: NappingVolumes | undefined;
+  readonly #read: (file: ReadableFile) => ByteStream;
 
   constructor(input: RestoreThreadInput, volumes: VolumeDesk, send: (message: RestoreThreadMessage) => void) {
     this.#work = new ShareWork(input, send);
     this.#volumes = volumes;
     this.#send = send;
-    const sets = input.sets.length;
-    const readyBytes = Math.max(leastReadyBytes, Math.min(mostReadyBytes, readyBudgetBytes / sets));
-    if (NappingVolumes.areWorthIt(sets))
-      this.#napping = new NappingVolumes((file) => copiesOf(unpackedSparingly(file), readyBytes));
+    this.#read = volumeReader(input.sets.length);
   }
 
   async run(): Promise<void> {
@@ -137,16 +129,12 @@ class RestoreThread {
     if (volume === undefined) return undefined;
     const bytes =
       'file' in volume
-        ? this.#unpacked(volume.file)
+        ? this.#read(volume.file)
         : receive(volume.channel, () => this.#send({ kind: 'free', place }));
     return {
       bytes: this.#whileWanted(bytes),
       close: async () => this.#send({ kind: 'release', place }),
     };
-  }
-
-  #unpacked(file: ReadableFile): ByteStream {
-    return this.#napping?.stream(file) ?? unpackedHere(file);
   }
 
   /** All that a share does begins with bytes of a volume: here it sees that another share has failed. */
@@ -162,18 +150,6 @@ class RestoreThread {
     this.#work.result.failures++;
     const text = `${message}\nThe rest of this volume is left out, as --ignore-errors asks: its files are missing, or as they were before.`;
     this.#work.events.add({ kind: 'message', level: 'error', text, code: exitStatus });
-  }
-}
-
-/** The same bytes in small pieces. Each is as it was until the next one is asked for, also if that never happens. */
-async function* copiesOf(bytes: ByteStream, pieceBytes: number): ByteStream {
-  const copy = new Uint8Array(pieceBytes);
-  for await (const piece of bytes) {
-    for (let at = 0; at < piece.length; at += pieceBytes) {
-      const part = piece.subarray(at, at + pieceBytes);
-      copy.set(part);
-      yield copy.subarray(0, part.length);
-    }
   }
 }
 

@@ -21,8 +21,8 @@ export interface Session {
   cipher: Cipher;
   /** How new manifests are sealed: encrypted as the rest, but never merely compressed. */
   manifestCipher: Cipher;
-  /** How signatures are kept in the local archive; `cipher` where one file does for both. */
-  localSignatureCipher: Cipher;
+  /** How signatures are kept in the local archive; undefined where it keeps what the storage has. */
+  localSignatureCipher: Cipher | undefined;
   /** Lets other runs use the local archive: from here on this one needs nothing more of it. A second call does nothing. */
   releaseArchive(): Promise<void>;
   opener: Opener;

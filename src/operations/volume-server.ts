@@ -36,8 +36,8 @@ const leastBesideBytes = 1024 * 1024;
 const openedAtOnce = 4;
 
 /**
- * Fetches volumes for the threads that merge them. For a single one they are opened and unpacked here, beside its work;
- * several keep the processors busy by themselves, and each opens what it can.
+ * Fetches volumes for the threads that merge them. For a single one large volumes are opened and unpacked here, beside its
+ * work; several keep the processors busy by themselves, and each opens what it can.
  */
 export class VolumeServer {
   readonly #fetcher: VolumeSource;
@@ -134,7 +134,9 @@ export class VolumeServer {
       const needsSigner = encrypted && this.#requiredSigner !== undefined;
       const accessPoint = accessPointBefore(volume, this.#lowestWanted(place))?.offset;
       const napping = this.#napping;
-      const isSmall = (await stat(path)).size < leastBesideBytes;
+      // Who opens a file that is gone tells of it.
+      const { size } = (await stat(path).catch(() => undefined)) ?? { size: 0 };
+      const isSmall = size < leastBesideBytes;
       const isForThread = this.#isForSeveral || isSmall || accessPoint !== undefined;
       if ((isForThread || napping !== undefined) && !needsSigner) {
         const file = await this.#atOnce.run(() =>

@@ -17,8 +17,11 @@ export interface Unpacking {
   readonly cipherBytes: number;
 }
 
-const fewKib = 4 * 1024;
+/** Smaller pieces are not worth a turn. */
+const leastBytes = 4 * 1024;
 const sparingBytes = 16 * 1024;
+/** Where a message has a file, its head lies in so much. */
+const beginningBytes = 4 * 1024;
 
 /** On libuv's thread pool, beside what the calling thread does. */
 export const pooled: Unpacking = {
@@ -35,29 +38,29 @@ export const pooled: Unpacking = {
   },
 };
 
-/** In the calling thread, which waits for it. */
+/** In the calling thread, in large pieces. */
 export const direct: Unpacking = {
   fileBytes: bytesReadHere,
   inflate: inflateHere,
   pieceBytes: 128 * 1024,
-  leastBytes: fewKib,
+  leastBytes,
   cipherBytes: 32 * 1024,
 };
 
-/** The same in little memory, for one of many files that are open side by side. */
+/** In the calling thread, in little memory: for one of many files that are open side by side. */
 export const sparing: Unpacking = {
   fileBytes: (path, pieceBytes = sparingBytes) => bytesReadHere(path, pieceBytes),
   inflate: inflateHere,
   pieceBytes: sparingBytes,
-  leastBytes: fewKib,
+  leastBytes,
   cipherBytes: 8 * 1024,
 };
 
-/** The same for the first bytes of a file. */
+/** In the calling thread, a little at a time: for who wants only the first bytes of a file. */
 export const beginning: Unpacking = {
-  fileBytes: (path) => bytesReadHere(path, fewKib),
+  fileBytes: (path) => bytesReadHere(path, beginningBytes),
   inflate: inflateHere,
-  pieceBytes: fewKib,
-  leastBytes: fewKib,
+  pieceBytes: beginningBytes,
+  leastBytes,
   cipherBytes: 1024,
 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { IndexedSignatures } from '../../src/chain/indexed-signatures.js';
@@ -96,6 +96,32 @@ describe('the index of the signatures', { timeout: 300_000 }, () => {
     await assertIndexed(trial);
     await trial.run(['verify', '--compare-data', trial.url, trial.source]);
   });
+});
+
+describe('the signatures of a backup', { timeout: 120_000 }, () => {
+  for (const [seal, isOne] of [
+    ['gzip', true],
+    ['passphrase', false],
+  ] as const) {
+    it(`are ${isOne ? 'the same file' : 'two files'} on the storage and in the local archive: ${seal}`, async (t) => {
+      const trial = new Trial(seal);
+      t.after(() => trial.dispose());
+      smallTree(trial.source);
+      await trial.full();
+      changeSmallTree(trial.source);
+      await trial.incremental();
+      const local = signatureFiles(trial);
+      assert.equal(local.length, 2);
+      for (const path of local) {
+        const stored = join(trial.store, basename(path));
+        assert.equal(existsSync(stored), isOne);
+        if (!isOne) continue;
+        assert.ok(readFileSync(stored).equals(readFileSync(path)));
+        // Damage of one must leave the other.
+        assert.notEqual(statSync(stored).ino, statSync(path).ino);
+      }
+    });
+  }
 });
 
 describe('a damaged local signature file', { timeout: 120_000 }, () => {

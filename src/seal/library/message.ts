@@ -234,10 +234,14 @@ async function withHead<T>(
   }
 }
 
-/** The piece that was taken from a reader, and what follows it. */
+/** The piece that was taken from a reader, and what follows it: mostly nothing, but a hostile message can have much before
+ *  its data, and meanwhile others want their turn. */
 async function* allOf(start: Uint8Array, reader: FileReader): ByteStream {
   yield start;
-  for (let piece = await reader.next(); piece !== undefined; piece = await reader.next()) yield piece;
+  for (let piece = await reader.next(); piece !== undefined; piece = await reader.next()) {
+    yield piece;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 async function openWith(

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import type { ByteStream } from '../base/bytes.js';
+import type { ReadableFile } from '../seal/unpacked-here.js';
+import { copiesOf, readyBytes, volumeReader } from './napping-volumes.js';
+
+async function* inPieces(bytes: Uint8Array, pieceBytes: number): ByteStream {
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+}
+
+describe('pieces of volumes that lie ready', () => {
+  it('are all of the bytes, and never larger than there is room for, however many sets there are', async () => {
+    const bytes = randomBytes(40_000);
+    const shape = fc.record({
+      sets: fc.integer({ min: 1, max: 20_000 }),
+      pieceBytes: fc.integer({ min: 1, max: 40_000 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(shape, async ({ sets, pieceBytes }) => {
+        const most = readyBytes(sets);
+        assert.ok(Number.isInteger(most) && most >= 1024 && most <= 8192);
+        const came: Buffer[] = [];
+        for await (const piece of copiesOf(inPieces(bytes, pieceBytes), most)) {
+          assert.ok(piece.length > 0 && piece.length <= most);
+          came.push(Buffer.from(piece));
+        }
+        assert.ok(Buffer.concat(came).equals(bytes));
+      }),
+    );
+  });
+
+  it('stay as they are when the stream is closed', async () => {
+    const source = Buffer.alloc(100, 7);
+    const stream = copiesOf(inPieces(source, 100), 1024)[Symbol.asyncIterator]();
+    const { value } = await stream.next();
+    await stream.return?.();
+    source.fill(0);
+    assert.ok(Buffer.alloc(100, 7).equals(value as Uint8Array));
+  });
+});
+
+describe('volumes of many sets, read by one thread', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tundra-napping-'));
+  const contents = Array.from({ length: 60 }, (_, set) => randomBytes(60_000 + set));
+  const file = (set: number): ReadableFile => ({
+    path: join(folder, `vol${set}`),
+    name: `vol${set}`,
+    sealing: { kind: set % 2 === 0 ? 'plain' : 'gzip' },
+    accessPoint: undefined,
+  });
+  const store = (set: number, bytes: Uint8Array) =>
+    writeFileSync(file(set).path, set % 2 === 0 ? bytes : gzipSync(bytes));
+  before(() => {
+    for (const [set, bytes] of contents.entries()) store(set, bytes);
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  function openFiles(): number {
+    const targets = readdirSync('/proc/self/fd').map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return '';
+      }
+    });
+    return targets.filter((target) => target.startsWith(folder)).length;
+  }
+
+  const withoutProc = process.platform !== 'linux' && 'needs /proc';
+  it('are not all open at a time, and come whole', { skip: withoutProc }, async () => {
+    const read = volumeReader(contents.length);
+    const streams = contents.map((_, set) => read(file(set))[Symbol.asyncIterator]());
+    const came = contents.map((): Buffer[] => []);
+    let mostOpen = 0;
+    for (let left = streams.length; left > 0; ) {
+      left = 0;
+      for (const [set, stream] of streams.entries()) {
+        const { value, done } = await stream.next();
+        if (done) continue;
+        left++;
+        came[set]?.push(Buffer.from(value));
+        // Who was closed once too often stays open: the first two rounds come before that.
+        if ((came[set]?.length ?? 0) <= 2) mostOpen = Math.max(mostOpen, openFiles());
+      }
+    }
+    assert.equal(mostOpen, 32);
+    for (const [set, bytes] of contents.entries()) assert.ok(Buffer.concat(came[set] ?? []).equals(bytes));
+    assert.equal(openFiles(), 0);
+  });
+
+  it('are all open where there are few sets', { skip: withoutProc }, async () => {
+    const read = volumeReader(32);
+    const streams = contents.map((_, set) => read(file(set))[Symbol.asyncIterator]());
+    for (const stream of streams) await stream.next();
+    assert.equal(openFiles(), 60);
+    for (const stream of streams) await stream.return?.();
+  });
+
+  /** Reads some of volume 0, then of all others, so that it is closed, and then does something to it. */
+  async function restOfFirst(change: () => void): Promise<number> {
+    const read = volumeReader(contents.length);
+    const streams = contents.map((_, set) => read(file(set))[Symbol.asyncIterator]());
+    for (const stream of streams) await stream.next();
+    change();
+    let count = 0;
+    try {
+      while (!(await streams[0]?.next())?.done) count++;
+    } finally {
+      for (const stream of streams) await stream.return?.();
+    }
+    return count;
+  }
+
+  it('that get another name or mode meanwhile are still the same', async () => {
+    assert.ok((await restOfFirst(() => chmodSync(file(0).path, 0o600))) > 5);
+  });
+
+  it('that were replaced or removed are refused', async () => {
+    const refusal = { code: 'backend-not-found', message: /^vol0 was removed or replaced while it was read/ };
+    await assert.rejects(
+      restOfFirst(() => {
+        writeFileSync(join(folder, 'other'), contents[0] as Uint8Array);
+        renameSync(join(folder, 'other'), file(0).path);
+      }),
+      refusal,
+    );
+    await assert.rejects(
+      restOfFirst(() => rmSync(file(0).path)),
+      refusal,
+    );
+    await assert.rejects(
+      restOfFirst(() => {}),
+      refusal,
+    );
+    store(0, contents[0] as Uint8Array);
+  });
+});
