@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises';
 import type { ByteStream } from '../base/bytes.js';
 import { messageOf, TundraError } from '../base/errors.js';
 import { type ReadableFile, unpackedHere, unpackedSparingly } from '../seal/unpacked-here.js';
-import { NappingStreams } from '../volume/napping.js';
+import { NappingStreams, type StashRoom } from '../volume/napping.js';
+import { Stash } from '../volume/stash.js';
 
 /** What is open takes some 0.2 MB; to open a small volume takes as long as to unpack a quarter of a megabyte. */
 const limits = { mostOpen: 32, farBytes: 2 * 1024 * 1024, openingBytes: 256 * 1024 };
@@ -10,14 +11,18 @@ const limits = { mostOpen: 32, farBytes: 2 * 1024 * 1024, openingBytes: 256 * 10
 const readyBudgetBytes = 8 * 1024 * 1024;
 const mostReadyBytes = 8 * 1024;
 const leastReadyBytes = 1024;
+/** What it puts away of one volume, and of all of them. */
+const stashedBytes = 4 * 1024 * 1024;
+const stashBytes = 1024 * 1024 * 1024;
 
 /** The volumes of a long chain: only a few are open at a time, the others nap, unless that takes too long. */
 export class NappingVolumes {
-  readonly #streams = new NappingStreams(limits);
+  readonly #streams: NappingStreams;
   readonly #unpack: (file: ReadableFile) => ByteStream;
 
   /** @param unpack may be called for a file again and again */
-  constructor(unpack: (file: ReadableFile) => ByteStream) {
+  constructor(unpack: (file: ReadableFile) => ByteStream, room?: StashRoom) {
+    this.#streams = new NappingStreams(limits, room);
     this.#unpack = unpack;
   }
 
@@ -37,32 +42,30 @@ export class NappingVolumes {
   }
 }
 
-/** How a thread that merges so many sets reads their volumes by itself. */
-export function volumeReader(sets: number): (file: ReadableFile) => ByteStream {
-  if (!NappingVolumes.areWorthIt(sets)) return unpackedHere;
-  const pieceBytes = readyBytes(sets);
-  const napping = new NappingVolumes((file) => copiesOf(unpackedSparingly(file), pieceBytes));
-  return (file) => napping.stream(file);
+/** How a thread that merges many sets reads their volumes by itself. */
+export class VolumeReader {
+  readonly #stash: Stash;
+  readonly #napping: NappingVolumes | undefined;
+
+  /** @param makePath names a new temporary file */
+  constructor(sets: number, makePath: () => string) {
+    this.#stash = new Stash(makePath, stashBytes);
+    const room = { stash: this.#stash, mostBytes: stashedBytes, pieceBytes: readyBytes(sets) };
+    if (NappingVolumes.areWorthIt(sets)) this.#napping = new NappingVolumes(unpackedSparingly, room);
+  }
+
+  read(file: ReadableFile): ByteStream {
+    return this.#napping?.stream(file) ?? unpackedHere(file);
+  }
+
+  close(): void {
+    this.#stash.close();
+  }
 }
 
 /** How much of a volume lies ready where there are so many sets. */
 export function readyBytes(sets: number): number {
   return Math.max(leastReadyBytes, Math.min(mostReadyBytes, Math.floor(readyBudgetBytes / sets)));
-}
-
-/**
- * The same bytes in pieces of at most so many. Each stays as it is until the next one is asked for, also if the stream is
- * closed instead.
- */
-export async function* copiesOf(bytes: ByteStream, pieceBytes: number): ByteStream {
-  const copy = new Uint8Array(pieceBytes);
-  for await (const piece of bytes) {
-    for (let at = 0; at < piece.length; at += pieceBytes) {
-      const part = piece.subarray(at, at + pieceBytes);
-      copy.set(part);
-      yield copy.subarray(0, part.length);
-    }
-  }
 }
 
 /** Not of the time of change, which another name or mode gives too. */

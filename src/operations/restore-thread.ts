@@ -9,12 +9,11 @@ import { plainError, type TundraError } from '../base/errors.js';
 import { displayKey, isWithin, type PathKey } from '../base/path-key.js';
 import { openRestoreMap } from '../chain/restore-map.js';
 import { Merge } from '../change/merge.js';
-import type { ReadableFile } from '../seal/unpacked-here.js';
 import { receive } from '../volume/channel.js';
 import { type OpenedVolume, SetReader } from '../volume/set-reader.js';
 import { checkPaths } from './check-paths.js';
 import { comparePaths } from './compare-paths.js';
-import { volumeReader } from './napping-volumes.js';
+import { VolumeReader } from './napping-volumes.js';
 import type {
   RestoreThreadInput,
   RestoreThreadMessage,
@@ -32,13 +31,13 @@ class RestoreThread {
   readonly #work: ShareWork;
   readonly #send: (message: RestoreThreadMessage) => void;
   readonly #volumes: VolumeDesk;
-  readonly #read: (file: ReadableFile) => ByteStream;
+  readonly #reader: VolumeReader;
 
   constructor(input: RestoreThreadInput, volumes: VolumeDesk, send: (message: RestoreThreadMessage) => void) {
     this.#work = new ShareWork(input, send);
     this.#volumes = volumes;
     this.#send = send;
-    this.#read = volumeReader(input.sets.length);
+    this.#reader = new VolumeReader(input.sets.length, this.#work.scratchPath);
   }
 
   async run(): Promise<void> {
@@ -65,6 +64,7 @@ class RestoreThread {
       work.events.flush();
       await mapped?.return(undefined);
       await Promise.all(readers.map((reader) => reader.close()));
+      this.#reader.close();
     }
     this.#send({ kind: 'done', result: work.result });
   }
@@ -129,7 +129,7 @@ class RestoreThread {
     if (volume === undefined) return undefined;
     const bytes =
       'file' in volume
-        ? this.#read(volume.file)
+        ? this.#reader.read(volume.file)
         : receive(volume.channel, () => this.#send({ kind: 'free', place }));
     return {
       bytes: this.#whileWanted(bytes),

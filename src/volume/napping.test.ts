@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { ByteStream } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
 import { collect } from './blocks.fixture.js';
 import { NappingStreams } from './napping.js';
+import { Stash } from './stash.js';
 
 /** Streams of random lengths and pieces, and what was done with them. */
 class Sources {
@@ -112,6 +116,120 @@ describe('NappingStreams', () => {
     const each = (times: number) => Array.from({ length: 6 * times }, (_, turn) => Math.floor(turn / times));
     await readInOrder(streams, [...each(6), ...each(1), ...each(1)]);
     assert.equal(sources.opened, 6);
+  });
+
+  describe('with a stash', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tundra-stash-'));
+    after(() => rmSync(folder, { recursive: true }));
+    let made = 0;
+    const stashOf = (mostBytes: number) => new Stash(() => join(folder, `stash${made++}`), mostBytes);
+    /** To open anything again is never worth it. */
+    const strict = { mostOpen: 3, farBytes: 0, openingBytes: 0 };
+
+    it('gives each stream whole, opens none again, and keeps no more open', async () => {
+      const shape = fc.record({ sizeBytes: fc.nat(3000), pieceBytes: fc.integer({ min: 1, max: 900 }) });
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(shape, { minLength: 1, maxLength: 9 }),
+          fc.array(fc.nat(8), { maxLength: 60 }),
+          fc.integer({ min: 1, max: 1000 }),
+          async (shapes, order, pieceBytes) => {
+            const sources = new Sources();
+            const stash = stashOf(endless);
+            const naps = new NappingStreams(strict, { stash, mostBytes: endless, pieceBytes });
+            const all = shapes.map(({ sizeBytes }, seed) => bytesOf(seed, sizeBytes));
+            const streams = shapes.map((each, index) =>
+              naps.stream(sources.stream(all[index]!, each.pieceBytes)),
+            );
+            const came = await readInOrder(streams, order);
+            for (const [index, bytes] of all.entries()) assert.ok(came[index]!.equals(bytes));
+            assert.ok(sources.mostOpen <= strict.mostOpen);
+            assert.ok(sources.opened <= streams.length);
+            assert.equal(sources.open, 0);
+            stash.close();
+          },
+        ),
+        { numRuns: 60 },
+      );
+      assert.deepEqual(readdirSync(folder), []);
+    });
+
+    it('leaves open what is too much for it', async () => {
+      for (const [mostBytes, stashBytes] of [
+        [700, endless],
+        [endless, 1500],
+      ] as const) {
+        const sources = new Sources();
+        const stash = stashOf(stashBytes);
+        const naps = new NappingStreams(strict, { stash, mostBytes, pieceBytes: 100 });
+        const all = Array.from({ length: 8 }, (_, seed) => bytesOf(seed, seed % 2 === 0 ? 500 : 2000));
+        const streams = all.map((bytes) => naps.stream(sources.stream(bytes, 90)));
+        const order = Array.from({ length: 80 }, (_, turn) => turn % 8);
+        const came = await readInOrder(streams, order);
+        for (const [index, bytes] of all.entries()) assert.ok(came[index]!.equals(bytes));
+        assert.ok(stash.sizeBytes > 0 && stash.sizeBytes <= (stashBytes === 1500 ? 1500 : 8 * 700));
+        assert.ok(sources.mostOpen > strict.mostOpen);
+        assert.equal(sources.opened, all.length);
+        stash.close();
+      }
+    });
+
+    it('does without it where it cannot be written', async () => {
+      const sources = new Sources();
+      const stash = new Stash(() => join(folder, 'missing/stash'), endless);
+      const naps = new NappingStreams(strict, { stash, mostBytes: endless, pieceBytes: 100 });
+      const all = Array.from({ length: 6 }, (_, seed) => bytesOf(seed, 1000));
+      const streams = all.map((bytes) => naps.stream(sources.stream(bytes, 90)));
+      const came = await readInOrder(
+        streams,
+        Array.from({ length: 30 }, (_, turn) => turn % 6),
+      );
+      for (const [index, bytes] of all.entries()) assert.ok(came[index]!.equals(bytes));
+      assert.equal(stash.sizeBytes, 0);
+    });
+
+    it('gives all that came before an error, and then that', async () => {
+      const stash = stashOf(endless);
+      const naps = new NappingStreams(
+        { ...strict, mostOpen: 1 },
+        { stash, mostBytes: endless, pieceBytes: 64 },
+      );
+      const bytes = bytesOf(3, 1000);
+      const failing = naps
+        .stream(async function* () {
+          yield* new Sources().stream(bytes, 100)();
+          throw new TundraError('format', 'broken');
+        })
+        [Symbol.asyncIterator]();
+      const came = [Buffer.from((await failing.next()).value as Uint8Array)];
+      await collect(naps.stream(new Sources().stream(bytesOf(1, 300), 100)));
+      assert.equal(stash.sizeBytes, 1000 - 64);
+      await assert.rejects(async () => {
+        for (;;) came.push(Buffer.from((await failing.next()).value as Uint8Array));
+      }, /broken/);
+      assert.ok(Buffer.concat(came).equals(bytes));
+      stash.close();
+    });
+
+    it('changes no piece that somebody is at work on', async () => {
+      const stash = stashOf(endless);
+      const naps = new NappingStreams(
+        { ...strict, mostOpen: 1 },
+        { stash, mostBytes: endless, pieceBytes: 100 },
+      );
+      const shared = Buffer.alloc(100);
+      const stream = naps
+        .stream(async function* () {
+          for (let value = 1; value < 9; value++) yield shared.fill(value);
+        })
+        [Symbol.asyncIterator]();
+      const piece = (await stream.next()).value as Uint8Array;
+      await collect(naps.stream(new Sources().stream(bytesOf(1, 300), 100)));
+      assert.ok(Buffer.alloc(100, 1).equals(piece));
+      assert.ok(Buffer.alloc(100, 2).equals((await stream.next()).value as Uint8Array));
+      await stream.return?.();
+      stash.close();
+    });
   });
 
   it('passes errors on, and makes room for others then', async () => {
