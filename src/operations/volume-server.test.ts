@@ -131,6 +131,31 @@ describe('VolumeServer', () => {
     await server.close();
   });
 
+  it('looks into a few volumes at a time only', async () => {
+    let [now, most] = [0, 0];
+    const fetcher = {
+      take: async () => ({ path: join(spool, 'vol1'), checked: undefined }),
+      release: async () => {},
+    } as unknown as VolumeFetcher;
+    const opener = {
+      readable: async (path, _, name) => {
+        most = Math.max(most, ++now);
+        await new Promise((resolve) => setImmediate(resolve));
+        now--;
+        return { path, name, sealing: { kind: 'gzip' }, accessPoint: undefined };
+      },
+    } as Partial<Opener> as Opener;
+    const sets = Array.from({ length: 20 }, () => [volume(1)]);
+    const shares = Array.from({ length: 2 }, () => ({ range: allKeys, sets }));
+    const server = new VolumeServer(fetcher, opener, shares, '', undefined, (error) => {
+      throw error;
+    });
+    const answers = await Promise.all(sets.map(([each], set) => server.open({ ...place, set }, each!)));
+    assert.ok(answers.every((answer) => 'file' in answer));
+    assert.equal(most, 4);
+    await server.close();
+  });
+
   it('keeps a volume until each share that needs it has read it', async () => {
     const [one, both] = [volume(1), volume(2)];
     const shares = [

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
@@ -120,6 +120,22 @@ describe('the signatures of a backup', { timeout: 120_000 }, () => {
         // Damage of one must leave the other.
         assert.notEqual(statSync(stored).ino, statSync(path).ino);
       }
+    });
+
+    it(`leave no temporary file where the storage does not take them: ${seal}`, async (t) => {
+      const trial = new Trial(seal);
+      t.after(() => trial.dispose());
+      smallTree(trial.source);
+      const suffix = seal === 'gzip' ? 'gz' : 'gpg';
+      // Nothing can be stored under the name of a folder with something in it.
+      const inTheWay = join(trial.store, `duplicity-full-signatures.20240101T000000Z.sigtar.${suffix}`);
+      mkdirSync(join(inTheWay, 'something'), { recursive: true });
+      const now = ['--current-time', '1704067200', '--num-retries', '1'];
+      const { told } = await trial.run(['full', ...now, trial.source, trial.url], { status: 50 });
+      assert.match(told, /full-signatures/);
+      assert.ok(!readdirSync(trial.store).some((name) => name.includes('manifest')));
+      rmSync(inTheWay, { recursive: true });
+      await trial.full('--current-time', '1704067201');
     });
   }
 });
