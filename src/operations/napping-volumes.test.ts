@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { openFilesAt } from '../base/open-files.fixture.js';
 import type { ReadableFile } from '../seal/unpacked-here.js';
 import { readyBytes, VolumeReader } from './napping-volumes.js';
 
@@ -51,16 +44,7 @@ describe('volumes of many sets, read by one thread', () => {
     rmSync(folder, { recursive: true });
   });
 
-  function openFiles(): number {
-    const targets = readdirSync('/proc/self/fd').map((fd) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`);
-      } catch {
-        return '';
-      }
-    });
-    return targets.filter((target) => target.startsWith(join(folder, 'vol'))).length;
-  }
+  const openFiles = () => openFilesAt(join(folder, 'vol'));
 
   const withoutProc = process.platform !== 'linux' && 'needs /proc';
   it('are not all open at a time, and come whole', { skip: withoutProc }, async () => {

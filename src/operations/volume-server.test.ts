@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { ByteStream } from '../base/bytes.js';
 import { TundraError } from '../base/errors.js';
+import { openFilesAt } from '../base/open-files.fixture.js';
 import { allKeys } from '../base/path-key.js';
 import type { PlannedVolume } from '../chain/restore-plan.js';
 import type { RestoreShare } from '../chain/restore-shares.js';
@@ -250,16 +251,7 @@ describe('VolumeServer', () => {
       return { server, read };
     }
 
-    function openFiles(): number {
-      const targets = readdirSync('/proc/self/fd').map((fd) => {
-        try {
-          return readlinkSync(`/proc/self/fd/${fd}`);
-        } catch {
-          return '';
-        }
-      });
-      return targets.filter((target) => target.startsWith(folder)).length;
-    }
+    const openFiles = () => openFilesAt(folder);
 
     const withoutProc = process.platform !== 'linux' && 'needs /proc';
     it('keeps few files open, and opens the others again when more is wanted', {
